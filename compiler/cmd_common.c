@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * compiler/cmd_common.c -- what the commands of this layer share. Commands print; nothing below them does. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "compiler/cmd_int.h"
+
+int cc_job_open(cc_job *j, const char *path)
+{
+	ir_status s;
+
+	*j = (cc_job){.a = ar_open(), .d = ir_diag_new()};
+	s = cc_model_read(strcmp(path, "-") ? path : "/dev/stdin", j->a, j->d, &j->text, &j->m);
+	return s == IR_OK ? 0 : cc_job_end(j, s);
+}
+
+void cc_job_close(cc_job *j)
+{
+	ir_diag_free(j->d);
+	ar_free(j->a);
+	sb_fini(&j->text);
+}
+
+int cc_job_end(cc_job *j, ir_status s)
+{
+	bool wrong = ir_diag_count(j->d, IR_ERROR) > 0;
+
+	if (s != IR_OK && !wrong)
+		fprintf(stderr, "gradmill: %s\n", ir_status_text(s));
+	cc_model_messages(j->d);
+	if (s == IR_OK)
+		return wrong ? CC_EXIT_INPUT : 0;
+	return ir_status_exit(s);
+}
+
+const ir_func *cc_job_func(const cc_job *j, const char *name)
+{
+	const ir_func *f = ir_module_find(j->m, name);
+
+	if (!f)
+		ir_report(j->d, (ir_loc){0}, IR_E_no_entry, name);
+	return f;
+}
+
+const ir_func *cc_job_bind(const cc_job *j, const ir_func *f, int64_t batch, bool f64)
+{
+	if (batch > 0)
+		f = ir_bind(f, batch, j->a, j->d);
+	return f && f64 ? ir_widen(f, j->a) : f;
+}
+
+int cc_parse_precision(const char *command, const char *text, bool *f64)
+{
+	*f64 = !strcmp(text, "f64");
+	if (*f64 || !strcmp(text, "f32"))
+		return 0;
+	fprintf(stderr, "gradmill %s: --precision must be f32 or f64, not '%s'\n", command, text);
+	return CC_EXIT_USAGE;
+}
+
+int cc_write_answer(const char *command, const char *path, const ir_str *s)
+{
+	ir_status st;
+
+	if (!path) {
+		fwrite(s->s, 1, s->n, stdout); /* main looks at ferror(stdout) */
+		return 0;
+	}
+	st = ir_file_write(path, s->s, s->n);
+	if (st != IR_OK)
+		fprintf(stderr, "gradmill %s: %s: %s\n", command, path, strerror(errno));
+	return ir_status_exit(st);
+}
+
+void cc_json_text(ir_str *out, const char *s)
+{
+	sb_putc(out, '"');
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			sb_putc(out, '\\');
+		if ((unsigned char)*s < 32)
+			sb_printf(out, "\\u%04x", *s);
+		else
+			sb_putc(out, *s);
+	}
+	sb_putc(out, '"');
+}
+
+void cc_json_real(ir_str *out, double v)
+{
+	if (isfinite(v))
+		sb_put_double(out, v);
+	else
+		sb_put(out, "null");
+}

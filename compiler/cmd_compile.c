@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gradmill compile: what the compiler makes of a model, stage by stage. Nothing here computes; every stage is printed
+ * by the layer that owns it. */
+#include <stdio.h>
+#include <string.h>
+#include "compiler/cmd.h"
+#include "compiler/cmd_int.h"
+#include "ir/base/cli.h"
+
+#define FEED_ROWS 60000 /* of the table that a step or an evaluation is assumed to read */
+
+typedef enum emit_kind { EMIT_IR, EMIT_GRAD, EMIT_PLAN, EMIT_LLVM, EMIT_ASM, EMIT_OBJ, EMIT_HEADER, EMIT_COUNT } emit_kind;
+
+static const char *const emit_name[EMIT_COUNT] = {"ir", "grad", "plan", "llvm", "asm", "obj", "header"};
+
+typedef struct options {
+	const char *emit, *func, *target, *precision, *optimizer, *out;
+	int64_t batch, threads, level;
+	double clip_norm;
+	bool f64, want[EMIT_COUNT];
+	cc_objective objective;
+} options;
+
+static const ir_command command = {
+	.name = "compile", .operands = "FILE.gm", .summary = "write IR, plan, LLVM IR or assembly of a model",
+	.examples = "  gradmill compile model.gm --emit=plan --func step --batch 128\n"
+		    "  gradmill compile model.gm --emit=grad\n"
+		    "  gradmill compile model.gm --emit=asm --target x86-64-v3 -o model.s\n",
+	.min_operands = 1, .max_operands = 1,
+};
+
+static int parse_options(options *o, int argc, char **argv, char ***operand)
+{
+	const ir_opt table[] = {
+		{"emit", IR_OPT_STRING, &o->emit, 0, "LIST", "of ir, grad, plan, llvm, asm (ir)"},
+		{"func", IR_OPT_STRING, &o->func, 0, "NAME", "step, eval, encode, decode, or a function of the file (main)"},
+		{"batch", IR_OPT_INT, &o->batch, 1, "B", "batch size (128)"},
+		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "f32 or f64"},
+		{"optimizer", IR_OPT_STRING, &o->optimizer, 0, "X", "of step: adam, adamw or sgd"},
+		{"clip-norm", IR_OPT_FLOAT, &o->clip_norm, 0, "C", "of step: global L2 norm of the gradients; 0 = off"},
+		{"target", IR_OPT_STRING, &o->target, 0, "T", "CPU or level: x86-64-v3 (this machine)"},
+		{"threads", IR_OPT_INT, &o->threads, 1, "T", "the plan is cut for so many (1)"},
+		{"opt-level", IR_OPT_INT, &o->level, 0, "L", "0: nothing but what is needed; 2: everything (2)"},
+		{"output|o", IR_OPT_STRING, &o->out, 0, "FILE", "write there instead of stdout"},
+	};
+
+	*o = (options){.emit = "ir", .func = IR_ENTRY, .precision = "f32", .optimizer = "adam", .batch = 128, .threads = 1,
+		       .level = 2};
+	return ir_cli_parse(&command, table, sizeof table / sizeof *table, argc, argv, operand);
+}
+
+static int usage(const char *text, const char *what)
+{
+	fprintf(stderr, "gradmill compile: %s%s\n", text, what);
+	return CC_EXIT_USAGE;
+}
+
+static int read_emit(options *o)
+{
+	for (const char *s = o->emit; *s;) {
+		size_t n = strcspn(s, ",");
+		int k = 0;
+
+		while (k < EMIT_COUNT && (strlen(emit_name[k]) != n || strncmp(emit_name[k], s, n)))
+			k++;
+		if (k == EMIT_COUNT)
+			return usage("--emit takes ir, grad, plan, llvm, asm, not ", s);
+		if (k == EMIT_OBJ || k == EMIT_HEADER)
+			return usage("not available in this version: --emit=", emit_name[k]);
+		o->want[k] = true;
+		s += n + (s[n] == ',');
+	}
+	return 0;
+}
+
+static int check_options(options *o)
+{
+	int rc = cc_parse_precision("compile", o->precision, &o->f64);
+
+	o->objective = cc_objective_default();
+	o->objective.clip_norm = o->clip_norm;
+	if (rc == 0 && !cc_optimizer_find(o->optimizer, &o->objective.optimizer))
+		rc = usage("--optimizer must be adam, adamw or sgd, not ", o->optimizer);
+	if (rc == 0 && o->threads > 1024)
+		rc = usage("--threads is at most 1024", "");
+	return rc ? rc : read_emit(o);
+}
+
+/* ---- which function ------------------------------------------------------------------------------------------- */
+
+static int64_t width_of(const ir_func *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->ins[i].op == IR_input && f->ins[i].type.rank == 2 && ir_dtype_is_float(f->ins[i].type.dtype))
+			return f->ins[i].type.dim[1];
+	return 0;
+}
+
+/* What an evaluation computes: the losses, where the model has them, else all it returns. */
+static const ir_func *evaluation(const cc_job *j, const ir_func *f, const cc_feed *feed)
+{
+	const char **want = ar_new(j->a, const char *, f->nout + 3);
+	size_t n = 0;
+
+	if (ir_find_output(f, IR_OUT_LOSS))
+		want[n++] = IR_OUT_LOSS;
+	if (ir_find_output(f, IR_OUT_RECONSTRUCTION))
+		want[n++] = "mse";
+	for (size_t i = 0; n == 0 && i < f->nout; i++)
+		if (f->out[i].state == IR_NO_REF)
+			want[n++] = f->out[i].name;
+	return cc_eval(f, feed, want, j->a, j->d);
+}
+
+static const char *const derived[] = {"step", "eval", "encode", "decode"};
+
+static bool is_derived(const cc_job *j, const char *name)
+{
+	for (size_t i = 0; i < sizeof derived / sizeof *derived; i++)
+		if (!strcmp(name, derived[i]))
+			return !ir_module_find(j->m, name); /* the file's own function wins */
+	return false;
+}
+
+/* The function to show; NULL after a message. */
+static const ir_func *pick(const options *o, const cc_job *j)
+{
+	bool made = is_derived(j, o->func);
+	const ir_func *f = cc_job_func(j, made ? IR_ENTRY : o->func);
+	cc_feed feed = {IR_U8, FEED_ROWS, 0};
+
+	f = f ? cc_job_bind(j, f, o->batch, o->f64) : NULL;
+	if (!f || !made)
+		return f;
+	feed.width = width_of(f);
+	if (!strcmp(o->func, "step"))
+		return cc_step(f, &feed, &o->objective, 1, false, j->a, j->d);
+	if (!strcmp(o->func, "eval"))
+		return evaluation(j, f, &feed);
+	return (!strcmp(o->func, "encode") ? cc_encoder : cc_decoder)(f, j->a, j->d);
+}
+
+/* The gradient of the loss in every param, or the vector-Jacobian product where there is no loss; for a step, of the
+ * model it trains. Cleaned, but not yet in the form that kernels need. */
+static const ir_func *gradient(const options *o, const cc_job *j)
+{
+	options model = *o;
+	cc_pipeline p = {.verify = true};
+	const ir_func *f;
+	ir_ref *wrt;
+	size_t n = 0;
+
+	if (is_derived(j, o->func) && (!strcmp(o->func, "step") || !strcmp(o->func, "eval")))
+		model.func = IR_ENTRY;
+	f = pick(&model, j);
+	if (!f)
+		return NULL;
+	wrt = ar_new(j->a, ir_ref, f->n + 1);
+	for (size_t i = 0; i < f->n; i++)
+		if (f->ins[i].op == IR_param && ir_dtype_is_float(f->ins[i].type.dtype))
+			wrt[n++] = (ir_ref)i;
+	f = ir_find_output(f, IR_OUT_LOSS) ? cc_grad(f, IR_OUT_LOSS, wrt, n, j->a, j->d) : cc_vjp(f, j->a, j->d);
+	if (!f || !cc_pipeline_parse(&p, "simplify,fold,simplify,cse,dce", j->d))
+		return NULL;
+	return cc_pipeline_run(&p, f, j->a, j->d);
+}
+
+/* ---- stages ------------------------------------------------------------------------------------------------------ */
+
+static ir_status put_func(const ir_func *f, const cc_job *j, ir_str *out)
+{
+	ir_module *m = ir_module_new(j->a);
+
+	ir_module_add(m, (ir_func *)f);
+	ir_module_print(m, out);
+	return IR_OK;
+}
+
+static ir_status put_plan(const options *o, cc_context *c, const ir_func *f, const cc_job *j, ir_str *out)
+{
+	cc_options opt = {.threads = (int)o->threads, .opt_level = (int)o->level};
+	cc_program *p;
+	ir_status s = cc_compile(c, f, &opt, &p, j->d);
+
+	if (s == IR_OK)
+		cc_program_print_plan(p, out);
+	cc_program_free(p);
+	return s;
+}
+
+static ir_status emit(const options *o, emit_kind k, cc_context *c, const cc_job *j, ir_str *out)
+{
+	cc_options opt = {.threads = (int)o->threads, .opt_level = (int)o->level};
+	const ir_func *f = k == EMIT_GRAD ? gradient(o, j) : pick(o, j);
+	cc_pipeline p;
+
+	if (!f)
+		return IR_EINPUT;
+	if (k == EMIT_GRAD)
+		return put_func(f, j, out);
+	if (k == EMIT_IR) {
+		cc_pipeline_default(&p, (int)o->level);
+		f = cc_pipeline_run(&p, f, j->a, j->d);
+		return f ? put_func(f, j, out) : IR_EINPUT;
+	}
+	if (k == EMIT_PLAN)
+		return put_plan(o, c, f, j, out);
+	return cc_emit_kernels(c, f, &opt, k == EMIT_ASM, out, j->d);
+}
+
+/* Several kinds are told apart by a comment line, which the IR's text form reads over. */
+static ir_status emit_all(const options *o, const cc_job *j, ir_str *out)
+{
+	cc_context_options co = cc_context_default();
+	cc_context *c = NULL;
+	ir_status s = IR_OK;
+	int kinds = 0;
+
+	co.target = o->target;
+	for (int k = 0; k < EMIT_COUNT; k++)
+		kinds += o->want[k];
+	if (o->want[EMIT_PLAN] || o->want[EMIT_LLVM] || o->want[EMIT_ASM])
+		s = cc_context_new(&co, &c, j->d);
+	for (int k = 0; k < EMIT_COUNT && s == IR_OK; k++) {
+		if (!o->want[k])
+			continue;
+		if (kinds > 1)
+			sb_printf(out, "# %s\n", emit_name[k]);
+		s = emit(o, (emit_kind)k, c, j, out);
+	}
+	cc_context_free(c);
+	return s;
+}
+
+int cc_cmd_compile(int argc, char **argv)
+{
+	options o;
+	char **operand;
+	int rc = parse_options(&o, argc, argv, &operand);
+	cc_job j;
+	ir_str out;
+
+	if (rc >= 0)
+		return rc;
+	rc = check_options(&o);
+	if (rc)
+		return rc;
+	sb_init(&out);
+	rc = cc_job_open(&j, operand[0]);
+	if (rc == 0)
+		rc = cc_job_end(&j, emit_all(&o, &j, &out));
+	if (rc == 0)
+		rc = cc_write_answer("compile", o.out, &out);
+	sb_fini(&out);
+	cc_job_close(&j);
+	return rc;
+}

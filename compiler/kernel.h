@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * compiler/kernel.h -- what a kernel is, apart from sizes: the border between grouping (fuse.c, plan.c) and code
+ * generation (llvm/). Two launches whose descriptions print the same share one object, whatever their shapes: sizes,
+ * strides and constants are arguments.
+ *
+ * Arguments of an expression kernel, in int64 words, in this order:
+ *   dim[1 .. rank-2]           sizes of the outer dimensions but the first, to take a row number apart
+ *   red[0 .. nred-1]           sizes of the reduced dimensions, outermost first
+ *   per access: rank-1 strides of the outer dimensions, the innermost stride, nred strides of reduced dimensions
+ *   per constant: the bits of a double
+ * Strides count elements. Buffers: one per access that has memory (iota has none), in order. */
+#ifndef COMPILER_KERNEL_H
+#define COMPILER_KERNEL_H
+
+#include "compiler/cc_int.h"
+
+/* Cutting a matmul for threads: rectangles of so many rows and columns. The columns are also the row stride of the tile
+ * that an epilogue reads: the widest register tile of any target (3 x 16 floats). */
+#define CC_MATMUL_ROW_BLOCK   8
+#define CC_MATMUL_TILE_STRIDE 48
+
+typedef enum cc_kernel_kind {
+	CC_KERNEL_MAP,         /* out[r, c] = expression; also the epilogue of a matmul */
+	CC_KERNEL_REDUCE_COLS, /* the innermost kept dimension runs along the vector */
+	CC_KERNEL_REDUCE_ROWS, /* the innermost reduced dimension runs along the vector; one column */
+	CC_KERNEL_MATMUL,      /* buf: A, B, C; arg: K, A row stride, A k stride, B k stride, C row stride */
+	CC_KERNEL_MATMUL_EPILOGUE, /* buf: A, B, code, then the epilogue's (the first, C, is a tile on the stack);
+	                              arg: K, A row, A k, B k, buffers of the epilogue but the first, then its own */
+	CC_KERNEL_TRANSPOSE    /* buf: in, out; arg: in row stride, out row stride. out[r, c] = in[c, r] */
+} cc_kernel_kind;
+
+/* How an access moves along the innermost loop. */
+typedef enum cc_along {
+	CC_ALONG_SCALAR, /* never moves: loaded once per call */
+	CC_ALONG_SAME,   /* stays within a row: loaded once per row */
+	CC_ALONG_NEXT,   /* stride 1: vector loads and stores */
+	CC_ALONG_ANY     /* any stride: the kernel is emitted without vectors */
+} cc_along;
+
+typedef struct cc_access {
+	ir_dtype dtype;
+	cc_along along;
+	bool is_iota; /* no memory: the value is the offset itself */
+} cc_access;
+
+typedef enum cc_node_kind { CC_NODE_LOAD, CC_NODE_CONST, CC_NODE_OP } cc_node_kind;
+
+typedef struct cc_node {
+	cc_node_kind kind;
+	ir_op op;       /* CC_NODE_OP */
+	ir_dtype dtype; /* of the result */
+	ir_cmp cmp;     /* compare */
+	uint16_t arg[3];
+	uint16_t index; /* LOAD: access number; CONST: constant number */
+} cc_node;
+
+typedef struct cc_store {
+	uint16_t node, access;
+} cc_store;
+
+#define CC_MAX_DIMS IR_MAX_RANK
+
+typedef struct cc_kernel {
+	cc_kernel_kind kind;
+	ir_dtype dtype;   /* of matmul and transpose; of the accumulator for reductions */
+	int rank, nred;   /* iteration dimensions after collapsing (>= 1), reduced ones */
+	ir_op reduce;     /* IR_sum or IR_amax */
+	uint16_t reduced; /* the node that is reduced */
+	cc_access *access;
+	cc_node *node;
+	cc_store *store; /* of a reduction: one, node ignored */
+	size_t naccess, nnode, nconst, nstore;
+} cc_kernel;
+
+/* The description as one line of text: what is hashed into the cache key, and what --emit=plan shows. */
+void cc_kernel_print(const cc_kernel *k, ir_str *out);
+
+/* Number of int64 arguments of an expression kernel, and where each part starts. */
+typedef struct cc_layout {
+	int dims, reds, access, stride_words, consts, total;
+} cc_layout;
+cc_layout cc_kernel_layout(const cc_kernel *k);
+
+#endif

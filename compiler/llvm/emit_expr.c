@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * compiler/llvm/emit_expr.c -- kernels that evaluate an expression: maps (also epilogues) and reductions.
+ *
+ * All accesses move by strides that are arguments; what is fixed is how each moves along the vector (cc_along). Rows are
+ * walked one by one, columns in whole vectors and one masked rest. */
+#include "compiler/llvm/emit.h"
+
+#define MAX_ACCESS 256
+#define SUM_BLOCK  16 /* terms of one chain of a sum down the rows */
+#define UNROLL     4 /* independent accumulators of a reduction: hides the latency of an addition */
+
+typedef struct kernel {
+	em *e;
+	const cc_kernel *k;
+	cc_layout y;
+	val base[MAX_ACCESS];   /* pointer (or NULL for iota) */
+	val at[MAX_ACCESS];     /* offset of the present row and reduced indices, in elements */
+	val scalar[MAX_ACCESS]; /* CC_ALONG_SCALAR: the splat value */
+	val constant[MAX_ACCESS];
+} kernel;
+
+static val arg(kernel *s, int i)
+{
+	return em_load_arg(s->e, em_param(s->e, 1), i);
+}
+
+static val stride(kernel *s, size_t access, int d)
+{
+	return arg(s, s->y.access + (int)access * s->y.stride_words + d);
+}
+
+static val madd(kernel *s, val a, val b, val c) /* a + b c, integers */
+{
+	return LLVMBuildAdd(s->e->b, a, LLVMBuildMul(s->e->b, b, c, ""), "");
+}
+
+static val from_memory(kernel *s, val v, ir_dtype t)
+{
+	em *e = s->e;
+
+	return t == IR_BOOL ? LLVMBuildICmp(e->b, LLVMIntNE, v, LLVMConstNull(LLVMTypeOf(v)), "") : v;
+}
+
+static val splat_at(kernel *s, size_t a, val offset)
+{
+	em *e = s->e;
+	LLVMTypeRef t = em_memory(e, s->k->access[a].dtype);
+	val v = LLVMBuildLoad2(e->b, t, em_element(e, t, s->base[a], offset), "");
+
+	return from_memory(s, em_splat(e, v), s->k->access[a].dtype);
+}
+
+/* Bases, constants, values that never move. */
+static void enter(kernel *s)
+{
+	em *e = s->e;
+	int buf = 0;
+
+	for (size_t a = 0; a < s->k->naccess; a++) {
+		s->base[a] = s->k->access[a].is_iota ? NULL : em_load_ptr(e, em_param(e, 0), buf++);
+		s->at[a] = em_int(e, 0);
+	}
+	for (size_t i = 0; i < s->k->nnode; i++) {
+		const cc_node *n = &s->k->node[i];
+
+		if (n->kind == CC_NODE_CONST) {
+			val bits = arg(s, s->y.consts + n->index);
+
+			s->constant[i] = em_convert(e, em_splat(e, LLVMBuildBitCast(e->b, bits, e->f64, "")), IR_F64, n->dtype);
+		}
+	}
+	for (size_t a = 0; a < s->k->naccess; a++) {
+		bool stored = false;
+
+		for (size_t i = 0; i < s->k->nstore; i++)
+			stored |= s->k->store[i].access == a;
+		if (!stored && s->k->access[a].along == CC_ALONG_SCALAR && !s->k->access[a].is_iota)
+			s->scalar[a] = splat_at(s, a, em_int(e, 0));
+	}
+}
+
+/* Offsets of row r: taken apart along the outer dimensions, innermost first. */
+static void enter_row(kernel *s, val r)
+{
+	em *e = s->e;
+	int outer = s->k->rank - 1;
+
+	for (size_t a = 0; a < s->k->naccess; a++)
+		s->at[a] = em_int(e, 0);
+	for (int d = outer; d-- > 0;) {
+		val i = r;
+
+		if (d > 0) {
+			val size = arg(s, s->y.dims + d - 1);
+
+			i = LLVMBuildURem(e->b, r, size, "");
+			r = LLVMBuildUDiv(e->b, r, size, "");
+		}
+		for (size_t a = 0; a < s->k->naccess; a++)
+			s->at[a] = madd(s, s->at[a], i, stride(s, a, d));
+	}
+}
+
+static val load_access(kernel *s, size_t a, ir_dtype t, val inner, int inner_dim, val mask)
+{
+	em *e = s->e;
+	const cc_access *x = &s->k->access[a];
+	LLVMTypeRef m = em_memory(e, t);
+	val step, at;
+
+	if (x->is_iota) {
+		step = stride(s, a, inner_dim);
+		at = em_splat(e, LLVMBuildTrunc(e->b, madd(s, s->at[a], inner, step), e->i32, ""));
+		step = em_splat(e, LLVMBuildTrunc(e->b, step, e->i32, ""));
+		at = LLVMBuildAdd(e->b, at, LLVMBuildMul(e->b, em_iota(e, e->i32), step, ""), "");
+		return em_convert(e, at, IR_I32, t);
+	}
+	switch (x->along) {
+	case CC_ALONG_SCALAR:
+		return s->scalar[a];
+	case CC_ALONG_SAME:
+		return splat_at(s, a, s->at[a]);
+	case CC_ALONG_NEXT:
+		at = em_element(e, m, s->base[a], LLVMBuildAdd(e->b, s->at[a], inner, ""));
+		return from_memory(s, em_load(e, m, at, mask), t);
+	case CC_ALONG_ANY:
+		at = em_element(e, m, s->base[a], madd(s, s->at[a], inner, stride(s, a, inner_dim)));
+		return from_memory(s, em_load(e, m, at, mask), t);
+	}
+	return NULL;
+}
+
+/* All nodes at position inner of the vectorised dimension. Every load stands before every store. */
+static void evaluate(kernel *s, val inner, int inner_dim, val mask, val *v)
+{
+	em *e = s->e;
+
+	for (size_t i = 0; i < s->k->nnode; i++) {
+		const cc_node *n = &s->k->node[i];
+		val a[3] = {0};
+
+		switch (n->kind) {
+		case CC_NODE_CONST:
+			v[i] = s->constant[i];
+			break;
+		case CC_NODE_LOAD:
+			v[i] = load_access(s, n->index, n->dtype, inner, inner_dim, mask);
+			break;
+		case CC_NODE_OP:
+			for (int k = 0; k < ir_op_info(n->op)->args; k++)
+				a[k] = v[n->arg[k]];
+			v[i] = em_op(e, n, s->k->node, a);
+			break;
+		}
+	}
+}
+
+static val to_memory(kernel *s, val v, ir_dtype t)
+{
+	return t == IR_BOOL ? LLVMBuildZExt(s->e->b, v, em_vector(s->e, s->e->i8), "") : v;
+}
+
+static void store_access(kernel *s, size_t a, val v, val inner, val mask)
+{
+	em *e = s->e;
+	const cc_access *x = &s->k->access[a];
+	LLVMTypeRef m = em_memory(e, x->dtype);
+	val at = x->along == CC_ALONG_NEXT ? LLVMBuildAdd(e->b, s->at[a], inner, "")
+					   : madd(s, s->at[a], inner, stride(s, a, s->k->rank - 1));
+
+	em_store(e, to_memory(s, v, x->dtype), m, em_element(e, m, s->base[a], at), mask);
+}
+
+/* ---- columns -------------------------------------------------------------------------------------------------- */
+
+typedef void column_fn(kernel *s, val c, int vectors, val mask);
+
+/* [c0, c1) in steps of `vectors` whole vectors, then single ones, then a masked rest. */
+static void columns(kernel *s, column_fn *body, int vectors)
+{
+	em *e = s->e;
+	val lo = em_param(e, 4), hi = em_param(e, 5);
+	em_loop l;
+	em_if rest;
+
+	for (int n = vectors; n >= 1; n = n > 1 ? 1 : 0) {
+		int64_t step = (int64_t)n * e->lanes;
+
+		em_loop_begin(e, &l, lo, LLVMBuildSub(e->b, hi, em_int(e, step - 1), ""), step, NULL, 0);
+		body(s, l.i, n, NULL);
+		em_loop_end(e, &l, NULL);
+		lo = l.i_out;
+	}
+	if (e->lanes == 1)
+		return;
+	em_if_begin(e, &rest, LLVMBuildICmp(e->b, LLVMIntSLT, lo, hi, ""));
+	body(s, lo, 1, em_mask(e, LLVMBuildSub(e->b, hi, lo, "")));
+	em_if_end(e, &rest);
+}
+
+static void map_body(kernel *s, val c, int vectors, val mask)
+{
+	val v[MAX_ACCESS];
+
+	(void)vectors;
+	evaluate(s, c, s->k->rank - 1, mask, v);
+	for (size_t i = 0; i < s->k->nstore; i++)
+		store_access(s, s->k->store[i].access, v[s->k->store[i].node], c, mask);
+}
+
+/* ---- reductions -------------------------------------------------------------------------------------------------- */
+
+static val neutral(kernel *s)
+{
+	em *e = s->e;
+	LLVMTypeRef t = em_vector(e, em_scalar(e, s->k->dtype));
+	bool is_float = ir_dtype_is_float(s->k->dtype);
+
+	if (s->k->reduce == IR_sum)
+		return is_float ? em_float(e, -0.0, t) : em_bits(e, 0, t); /* -0 + x is x for every x */
+	return is_float ? em_float(e, -1.0 / 0.0, t) : em_bits(e, INT32_MIN, t);
+}
+
+static val combine(kernel *s, val acc, val v)
+{
+	em *e = s->e;
+	bool is_float = ir_dtype_is_float(s->k->dtype);
+
+	if (s->k->reduce == IR_sum)
+		return is_float ? LLVMBuildFAdd(e->b, acc, v, "") : LLVMBuildAdd(e->b, acc, v, "");
+	return em_call2(e, is_float ? "llvm.maximum" : "llvm.smax", acc, v);
+}
+
+typedef void inner_fn(kernel *s, val *acc, int n, const void *ctx);
+
+/* One loop over reduced dimension d in [lo, hi), moving s->at; what is inside updates the n accumulators. */
+static void reduce_loops(kernel *s, int d, int last, val *acc, int n, inner_fn *inner, const void *ctx);
+
+static void reduce_range(kernel *s, int d, int last, val lo, val hi, val *acc, int n, inner_fn *inner, const void *ctx)
+{
+	em *e = s->e;
+	val saved[MAX_ACCESS];
+	em_loop l;
+
+	em_loop_begin(e, &l, lo, hi, 1, acc, n);
+	for (size_t a = 0; a < s->k->naccess; a++) {
+		saved[a] = s->at[a];
+		s->at[a] = madd(s, s->at[a], l.i, stride(s, a, s->k->rank + d));
+	}
+	for (int i = 0; i < n; i++)
+		acc[i] = l.v[i];
+	reduce_loops(s, d + 1, last, acc, n, inner, ctx);
+	em_loop_end(e, &l, acc);
+	for (int i = 0; i < n; i++)
+		acc[i] = l.out[i];
+	for (size_t a = 0; a < s->k->naccess; a++)
+		s->at[a] = saved[a];
+}
+
+/* Dimension d in blocks with accumulators of their own, which are then added up: the rounding error of a sum of n terms
+ * grows with the square root of its longest chain, and gradients of biases are long sums of small terms. */
+static void reduce_blocks(kernel *s, int d, int last, val *acc, int n, inner_fn *inner, const void *ctx)
+{
+	em *e = s->e;
+	val size = arg(s, s->y.reds + d), part[UNROLL], hi;
+	em_loop l;
+
+	em_loop_begin(e, &l, em_int(e, 0), size, SUM_BLOCK, acc, n);
+	hi = LLVMBuildAdd(e->b, l.i, em_int(e, SUM_BLOCK), "");
+	hi = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, hi, size, ""), hi, size, "");
+	for (int i = 0; i < n; i++)
+		part[i] = neutral(s);
+	reduce_range(s, d, last, l.i, hi, part, n, inner, ctx);
+	for (int i = 0; i < n; i++)
+		acc[i] = combine(s, l.v[i], part[i]);
+	em_loop_end(e, &l, acc);
+	for (int i = 0; i < n; i++)
+		acc[i] = l.out[i];
+}
+
+/* Reduced dimensions [d, last), the innermost one in blocks. */
+static void reduce_loops(kernel *s, int d, int last, val *acc, int n, inner_fn *inner, const void *ctx)
+{
+	if (d == last)
+		inner(s, acc, n, ctx);
+	else if (d == last - 1)
+		reduce_blocks(s, d, last, acc, n, inner, ctx);
+	else
+		reduce_range(s, d, last, em_int(s->e, 0), arg(s, s->y.reds + d), acc, n, inner, ctx);
+}
+
+typedef struct cols_ctx {
+	val c, mask;
+} cols_ctx;
+
+static void cols_inner(kernel *s, val *acc, int n, const void *ctx)
+{
+	const cols_ctx *x = ctx;
+	val v[MAX_ACCESS];
+
+	for (int i = 0; i < n; i++) {
+		evaluate(s, LLVMBuildAdd(s->e->b, x->c, em_int(s->e, (int64_t)i * s->e->lanes), ""), s->k->rank - 1, x->mask, v);
+		acc[i] = combine(s, acc[i], v[s->k->reduced]);
+	}
+}
+
+static void cols_body(kernel *s, val c, int vectors, val mask)
+{
+	cols_ctx ctx = {c, mask};
+	val acc[UNROLL];
+
+	for (int i = 0; i < vectors; i++)
+		acc[i] = neutral(s);
+	reduce_loops(s, 0, s->k->nred, acc, vectors, cols_inner, &ctx);
+	for (int i = 0; i < vectors; i++)
+		store_access(s, s->k->store[0].access, acc[i],
+			     LLVMBuildAdd(s->e->b, c, em_int(s->e, (int64_t)i * s->e->lanes), ""), mask);
+}
+
+/* The innermost reduced dimension: UNROLL vectors at a time, then one, then a masked rest. */
+static void rows_inner(kernel *s, val *acc, int n, const void *ctx)
+{
+	em *e = s->e;
+	int dim = s->k->rank + s->k->nred - 1;
+	val hi = arg(s, s->y.reds + s->k->nred - 1), lo = em_int(e, 0), v[MAX_ACCESS];
+
+	(void)ctx;
+	for (int u = n; u >= 1; u = u > 1 ? 1 : 0) {
+		int64_t step = (int64_t)u * e->lanes;
+		em_loop l;
+
+		em_loop_begin(e, &l, lo, LLVMBuildSub(e->b, hi, em_int(e, step - 1), ""), step, acc, n);
+		for (int i = 0; i < n; i++)
+			acc[i] = l.v[i];
+		for (int i = 0; i < u; i++) {
+			evaluate(s, LLVMBuildAdd(e->b, l.i, em_int(e, (int64_t)i * e->lanes), ""), dim, NULL, v);
+			acc[i] = combine(s, acc[i], v[s->k->reduced]);
+		}
+		em_loop_end(e, &l, acc);
+		for (int i = 0; i < n; i++)
+			acc[i] = l.out[i];
+		lo = l.i_out;
+	}
+	if (e->lanes > 1) { /* an empty rest is a masked no-op */
+		val mask = em_mask(e, LLVMBuildSub(e->b, hi, lo, ""));
+
+		evaluate(s, lo, dim, mask, v);
+		acc[0] = LLVMBuildSelect(e->b, mask, combine(s, acc[0], v[s->k->reduced]), acc[0], "");
+	}
+}
+
+/* Halves the vector until one lane is left: a fixed tree. */
+static val across(kernel *s, val v)
+{
+	em *e = s->e;
+	val r, lane[64];
+	int lanes = e->lanes;
+
+	for (int i = 0; i < lanes; i++)
+		lane[i] = lanes == 1 ? v : LLVMBuildExtractElement(e->b, v, em_int(e, i), "");
+	e->lanes = 1;
+	for (int n = lanes / 2; n >= 1; n /= 2)
+		for (int i = 0; i < n; i++)
+			lane[i] = combine(s, lane[i], lane[i + n]);
+	r = lane[0];
+	e->lanes = lanes;
+	return r;
+}
+
+static void rows_body(kernel *s)
+{
+	em *e = s->e;
+	LLVMTypeRef m = em_memory(e, s->k->dtype);
+	size_t a = s->k->store[0].access;
+	val acc[UNROLL], at = s->at[a];
+
+	for (int i = 0; i < UNROLL; i++)
+		acc[i] = neutral(s);
+	reduce_loops(s, 0, s->k->nred - 1, acc, UNROLL, rows_inner, NULL);
+	for (int n = UNROLL / 2; n >= 1; n /= 2)
+		for (int i = 0; i < n; i++)
+			acc[i] = combine(s, acc[i], acc[i + n]);
+	acc[0] = across(s, acc[0]);
+	if (s->k->reduce == IR_sum && ir_dtype_is_float(s->k->dtype)) /* the neutral -0 of an empty sum */
+		acc[0] = LLVMBuildFAdd(e->b, acc[0], em_float(e, 0, LLVMTypeOf(acc[0])), "");
+	LLVMBuildStore(e->b, acc[0], em_element(e, m, s->base[a], at));
+}
+
+/* ---- whole kernels -------------------------------------------------------------------------------------------- */
+
+/* Lanes by the widest number in the expression; none where something is scattered along the vector. */
+static int choose_lanes(const em *e, const cc_kernel *k)
+{
+	size_t widest = 4;
+
+	for (size_t i = 0; i < k->nnode; i++)
+		if (ir_dtype_size(k->node[i].dtype) > widest)
+			widest = ir_dtype_size(k->node[i].dtype);
+	for (size_t a = 0; a < k->naccess; a++)
+		if (k->access[a].along == CC_ALONG_ANY && !k->access[a].is_iota)
+			return 1;
+	return e->t->vector_bytes / (int)widest;
+}
+
+void em_expr_kernel(em *e, const cc_kernel *k)
+{
+	kernel s = {.e = e, .k = k, .y = cc_kernel_layout(k)};
+	em_loop rows;
+
+	if (k->naccess > MAX_ACCESS || k->nnode > MAX_ACCESS)
+		ir_bug("an expression of %zu nodes: fusion must stop earlier", k->nnode);
+	e->lanes = choose_lanes(e, k);
+	enter(&s);
+	em_loop_begin(e, &rows, em_param(e, 2), em_param(e, 3), 1, NULL, 0);
+	enter_row(&s, rows.i);
+	switch (k->kind) {
+	case CC_KERNEL_MAP:
+		columns(&s, map_body, 1);
+		break;
+	case CC_KERNEL_REDUCE_COLS:
+		columns(&s, cols_body, UNROLL);
+		break;
+	default:
+		rows_body(&s);
+		break;
+	}
+	em_loop_end(e, &rows, NULL);
+	LLVMBuildRetVoid(e->b);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * compiler/llvm/emit_math.c -- exp, log, tanh, sigmoid, erf. In f32: range reduction and polynomials on whole vectors,
+ * within 4 ulp over the whole range, special values as in libm (tests/unit/cc_math.c measures the ulp of each). In f64,
+ * which serves checks and not speed: libm, lane by lane, so that the interpreter is met to the last bit or two.
+ * The polynomials were fitted for these intervals by weighted least squares towards the minimax error named beside them. */
+#include "compiler/llvm/emit.h"
+
+static val bin(em *e, LLVMOpcode op, val a, val b)
+{
+	return LLVMBuildBinOp(e->b, op, a, b, "");
+}
+
+static val mul(em *e, val a, val b)
+{
+	return bin(e, LLVMFMul, a, b);
+}
+
+static val add(em *e, val a, val b)
+{
+	return bin(e, LLVMFAdd, a, b);
+}
+
+static val sub(em *e, val a, val b)
+{
+	return bin(e, LLVMFSub, a, b);
+}
+
+static val num(em *e, double v)
+{
+	return em_float(e, v, em_vector(e, e->f32));
+}
+
+static val choose(em *e, val c, val a, val b)
+{
+	return LLVMBuildSelect(e->b, c, a, b, "");
+}
+
+static val compare(em *e, LLVMRealPredicate p, val a, val b)
+{
+	return LLVMBuildFCmp(e->b, p, a, b, "");
+}
+
+static val as_int(em *e, val v)
+{
+	return LLVMBuildBitCast(e->b, v, em_vector(e, e->i32), "");
+}
+
+static val as_float(em *e, val v)
+{
+	return LLVMBuildBitCast(e->b, v, em_vector(e, e->f32), "");
+}
+
+static val bits(em *e, int64_t v)
+{
+	return em_bits(e, v, em_vector(e, e->i32));
+}
+
+/* c[0] + c[1] x + .. by Horner's rule. */
+static val polynomial(em *e, val x, const double *c, int n)
+{
+	val r = num(e, c[n - 1]);
+
+	for (int i = n - 1; i-- > 0;)
+		r = em_fma(e, r, x, num(e, c[i]));
+	return r;
+}
+
+static bool is_f64(em *e, val x)
+{
+	LLVMTypeRef t = LLVMTypeOf(x);
+
+	return t == e->f64 || (LLVMGetTypeKind(t) == LLVMVectorTypeKind && LLVMGetElementType(t) == e->f64);
+}
+
+/* double name(double) of libm, for every lane. */
+static val libm(em *e, const char *name, val x)
+{
+	LLVMTypeRef t = LLVMFunctionType(e->f64, &e->f64, 1, 0);
+	val f = LLVMGetNamedFunction(e->m, name), r = LLVMGetPoison(LLVMTypeOf(x));
+
+	if (!f)
+		f = LLVMAddFunction(e->m, name, t);
+	if (e->lanes == 1)
+		return LLVMBuildCall2(e->b, t, f, &x, 1, "");
+	for (int i = 0; i < e->lanes; i++) {
+		val lane = LLVMBuildExtractElement(e->b, x, em_int(e, i), "");
+
+		lane = LLVMBuildCall2(e->b, t, f, &lane, 1, "");
+		r = LLVMBuildInsertElement(e->b, r, lane, em_int(e, i), "");
+	}
+	return r;
+}
+
+/* 2^n for integer lanes n in [-126, 127]. */
+static val power_of_two(em *e, val n)
+{
+	return as_float(e, bin(e, LLVMShl, bin(e, LLVMAdd, n, bits(e, 127)), bits(e, 23)));
+}
+
+/* e^x = 2^n e^r, r = x - n ln 2 in two steps, |r| <= ln(2)/2; e^r = 1 + r + r^2 P(r), error 3.4e-9. The scaling is done
+ * in two factors, so that results reach down into the denormals and up to infinity. */
+static val exp_f32(em *e, val x)
+{
+	static const double p[] = {0.5, 1.666651219e-01, 4.166618735e-02, 8.369598538e-03, 1.395171741e-03};
+	val c = em_call2(e, "llvm.minnum", em_call2(e, "llvm.maxnum", x, num(e, -104)), num(e, 89));
+	val n = em_call1(e, "llvm.rint", mul(e, c, num(e, 1.44269504088896341)));
+	val r = em_fma(e, n, num(e, -0.693359375), c), y, k, half;
+
+	r = em_fma(e, n, num(e, 2.12194440054690583e-4), r);
+	y = add(e, num(e, 1), em_fma(e, mul(e, r, r), polynomial(e, r, p, 5), r));
+	k = LLVMBuildFPToSI(e->b, n, em_vector(e, e->i32), "");
+	half = bin(e, LLVMAShr, k, bits(e, 1));
+	y = mul(e, mul(e, y, power_of_two(e, half)), power_of_two(e, bin(e, LLVMSub, k, half)));
+	return choose(e, compare(e, LLVMRealUNO, x, x), x, y);
+}
+
+val em_exp(em *e, val x)
+{
+	return is_f64(e, x) ? libm(e, "exp", x) : exp_f32(e, x);
+}
+
+/* log x = n ln 2 + log m, m in [sqrt(1/2), sqrt 2); with f = m - 1: f - f^2/2 + f^3 P(f), error 7.3e-10. */
+static val log_f32(em *e, val x)
+{
+	static const double p[] = {3.333331048e-01, -2.499998659e-01, 2.000222802e-01, -1.666924357e-01, 1.421861649e-01,
+				   -1.238446161e-01, 1.187342629e-01, -1.178925037e-01, 6.913567334e-02};
+	val tiny = compare(e, LLVMRealOLT, x, num(e, 1.17549435082228751e-38));
+	val v = choose(e, tiny, mul(e, x, num(e, 8388608)), x);
+	val shifted = bin(e, LLVMSub, as_int(e, v), bits(e, 0x3f3504f3)); /* sqrt(1/2) */
+	val n = bin(e, LLVMAShr, shifted, bits(e, 23)), f, f2, y;
+
+	f = sub(e, as_float(e, bin(e, LLVMSub, as_int(e, v), bin(e, LLVMShl, n, bits(e, 23)))), num(e, 1));
+	n = LLVMBuildSIToFP(e->b, bin(e, LLVMSub, n, choose(e, tiny, bits(e, 23), bits(e, 0))), em_vector(e, e->f32), "");
+	f2 = mul(e, f, f);
+	y = mul(e, mul(e, f2, f), polynomial(e, f, p, 9));
+	y = em_fma(e, n, num(e, -2.12194440054690583e-4), y);
+	y = em_fma(e, f2, num(e, -0.5), y);
+	y = em_fma(e, n, num(e, 0.693359375), add(e, f, y));
+	y = choose(e, compare(e, LLVMRealOEQ, x, num(e, 0)), num(e, -1.0 / 0.0), y);
+	y = choose(e, compare(e, LLVMRealOEQ, x, num(e, 1.0 / 0.0)), x, y);
+	return choose(e, compare(e, LLVMRealULT, x, num(e, 0)), num(e, 0.0 / 0.0), y); /* negative or NaN */
+}
+
+val em_log(em *e, val x)
+{
+	return is_f64(e, x) ? libm(e, "log", x) : log_f32(e, x);
+}
+
+/* |x| < 0.625: x + x^3 P(x^2), error 4.1e-9; beyond: sign(x) (1 - 2 / (e^(2|x|) + 1)). */
+static val tanh_f32(em *e, val x)
+{
+	static const double p[] = {-3.333328366e-01, 1.333149076e-01, -5.374349654e-02, 2.065057866e-02, -5.717036314e-03};
+	val a = em_call1(e, "llvm.fabs", x), z = mul(e, x, x);
+	val small = em_fma(e, mul(e, z, x), polynomial(e, z, p, 5), x);
+	val large = sub(e, num(e, 1), bin(e, LLVMFDiv, num(e, 2), add(e, exp_f32(e, add(e, a, a)), num(e, 1))));
+
+	large = em_call2(e, "llvm.copysign", large, x);
+	return choose(e, compare(e, LLVMRealOLT, a, num(e, 0.625)), small, large);
+}
+
+val em_tanh(em *e, val x)
+{
+	return is_f64(e, x) ? libm(e, "tanh", x) : tanh_f32(e, x);
+}
+
+/* 1 / (1 + e^-x). Where e^-x overflows the quotient is 0, as it should be. */
+val em_sigmoid(em *e, val x)
+{
+	val one = em_float(e, 1, LLVMTypeOf(x));
+
+	return bin(e, LLVMFDiv, one, add(e, one, em_exp(e, LLVMBuildFNeg(e->b, x, ""))));
+}
+
+/* |x| < 0.93: x P(x^2), error 7e-10; beyond: sign(x) (1 - e^Q(|x|)), Q fitted to log erfc, error 3.2e-11. */
+static val erf_f32(em *e, val x)
+{
+	static const double p[] = {1.128379226e+00, -3.761263490e-01, 1.128369421e-01, -2.685927041e-02, 5.200634245e-03,
+				   -8.137437399e-04, 8.345225069e-05};
+	static const double q[] = {1.630812621e-04, -1.129448652e+00, -6.335096359e-01, -1.080560386e-01, 2.493031509e-02,
+				   -4.070940427e-03, 4.020142078e-04, -1.521279773e-05, -4.564579115e-07};
+	val a = em_call2(e, "llvm.minnum", em_call1(e, "llvm.fabs", x), num(e, 4));
+	val small = mul(e, x, polynomial(e, mul(e, x, x), p, 7));
+	val large = sub(e, num(e, 1), exp_f32(e, polynomial(e, a, q, 9)));
+
+	large = em_call2(e, "llvm.copysign", large, x);
+	large = choose(e, compare(e, LLVMRealUNO, x, x), x, large);
+	return choose(e, compare(e, LLVMRealOLT, a, num(e, 0.93)), small, large);
+}
+
+val em_erf(em *e, val x)
+{
+	return is_f64(e, x) ? libm(e, "erf", x) : erf_f32(e, x);
+}

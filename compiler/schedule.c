@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * compiler/schedule.c -- when and on which thread. Launches are put into levels: everything in a level may run at the
+ * same time, barriers stand between levels. A level's blocks, weighted by estimated cost, are laid end to end and cut
+ * into equal shares, so that a thread gets few, large, neighbouring pieces. A level too small to share runs on thread 0,
+ * and no barrier is needed between two such levels. None of this can change a result: see abi.h. */
+#include <string.h>
+#include "compiler/plan.h"
+
+#define SOLO_SECONDS 1.2e-6 /* below it a level costs less than waiting for the other threads (about two barriers) */
+
+/* ---- where values live ------------------------------------------------------------------------------------- */
+
+ir_func *cc_separate_outputs(const ir_func *f, ir_arena *a)
+{
+	ir_func *r = ir_func_new(a, f->name);
+	ir_ref *map = ar_new(a, ir_ref, f->n ? f->n : 1);
+	bool *taken = ar_new(a, bool, f->n ? f->n : 1);
+
+	for (size_t i = 0; i < f->n; i++)
+		ir_copy_ins(r, f, (ir_ref)i, map);
+	for (size_t i = 0; i < f->nout; i++) {
+		const ir_output *o = &f->out[i];
+		ir_lower lower = ir_op_info(f->ins[o->ref].op)->lower;
+		bool own = !taken[o->ref] && lower != IR_LOWER_leaf && lower != IR_LOWER_view;
+		ir_ref v = own ? map[o->ref] : ir_emit1(r, "plan", f->ins[o->ref].loc, IR_stop_gradient, map[o->ref]);
+
+		taken[o->ref] = true;
+		if (o->state == IR_NO_REF)
+			ir_add_output(r, o->name, v);
+		else
+			ir_add_update(r, map[o->state], v);
+	}
+	return r;
+}
+
+static void number_leaves(cc_plan *p)
+{
+	const ir_func *f = p->f;
+	bool *used = ar_new(p->a, bool, f->n ? f->n : 1);
+
+	for (size_t i = 0; i < f->n; i++)
+		for (size_t k = 0; k < f->ins[i].narg; k++)
+			used[f->ins[i].arg[k]] = true;
+	for (size_t i = 0; i < f->nout; i++)
+		if (f->out[i].state != IR_NO_REF)
+			used[f->out[i].state] = true;
+	p->leaf = ar_new(p->a, ir_ref, f->n ? f->n : 1);
+	p->leaf_of = ar_new(p->a, uint32_t, f->n ? f->n : 1);
+	memset(p->leaf_of, 0xff, f->n * sizeof *p->leaf_of);
+	for (size_t i = 0; i < f->n; i++)
+		if (ir_is_leaf(f, (ir_ref)i) && used[i]) {
+			p->place[i] = (cc_place){RT_SLOT_LEAF, (uint32_t)p->nleaf, 0};
+			p->leaf_of[i] = (uint32_t)p->nleaf;
+			p->leaf[p->nleaf++] = (ir_ref)i;
+		}
+}
+
+/* Does group t read leaf s other than at the very element it then overwrites? */
+static bool reads_elsewhere(const cc_plan *p, uint32_t t, ir_ref i, size_t k, ir_ref s)
+{
+	ir_ref o = p->f->ins[i].arg[k];
+	cc_view v = cc_view_of(&p->g, o);
+
+	if (v.base != s)
+		return false;
+	return o != s || p->g.group[t].root == i || p->g.group[t].kind == CC_GROUP_CALL ||
+	       !ir_shape_equal(&p->f->ins[s].type, &p->g.group[t].shape);
+}
+
+/* May the value v be written straight into state s? Every other reader of s must come before; if so, that becomes a
+ * need of v's group. */
+static bool claim_in_place(cc_plan *p, ir_ref s, ir_ref v)
+{
+	uint32_t t = p->g.group_of[v];
+
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < p->f->n; i++)
+			for (size_t k = 0; k < p->f->ins[i].narg; k++) {
+				uint32_t r = p->g.group_of[i];
+
+				if (r == CC_NO_GROUP || cc_view_of(&p->g, p->f->ins[i].arg[k]).base != s)
+					continue;
+				if (pass == 1)
+					cc_group_need(&p->g, t, r);
+				else if (r == t ? reads_elsewhere(p, t, (ir_ref)i, k, s) : cc_group_reaches(&p->g, r, t))
+					return false;
+			}
+	return true;
+}
+
+void cc_place_values(cc_plan *p)
+{
+	const ir_func *f = p->f;
+
+	p->place = ar_new(p->a, cc_place, f->n ? f->n : 1); /* RT_SLOT_ARENA is 0 */
+	p->late_copy = ar_new(p->a, bool, f->nout ? f->nout : 1);
+	p->result = ar_new(p->a, ir_ref, f->nout ? f->nout : 1);
+	number_leaves(p);
+	for (size_t i = 0; i < f->nout; i++) {
+		const ir_output *o = &f->out[i];
+
+		if (o->state == IR_NO_REF) {
+			p->place[o->ref] = (cc_place){RT_SLOT_OUTPUT, (uint32_t)p->nresult, 0};
+			p->result[p->nresult++] = (ir_ref)i;
+		} else if (claim_in_place(p, o->state, o->ref)) {
+			p->place[o->ref] = p->place[o->state];
+		} else {
+			p->late_copy[i] = true;
+		}
+	}
+}
+
+/* ---- levels --------------------------------------------------------------------------------------------------- */
+
+/* Longest way from the sources, then launches that read only leaves move down to where they are needed: a transposed
+ * weight made long before its use would leave the cache again. */
+void cc_level(cc_plan *p)
+{
+	size_t n = p->g.n ? p->g.n : 1;
+	int *level = ar_new(p->a, int, n), *latest = ar_new(p->a, int, n);
+	bool *source = ar_new(p->a, bool, n), changed = true, late = false;
+
+	while (changed) { /* needs point to any index after merging: iterate to the fixed point */
+		changed = false;
+		for (uint32_t t = 0; t < p->g.n; t++)
+			for (uint32_t x = 0; x < p->g.n; x++)
+				if (!p->g.group[t].dead && !p->g.group[x].dead && x != t &&
+				    cc_group_reaches(&p->g, t, x) && level[t] <= level[x]) {
+					level[t] = level[x] + 1;
+					changed = true;
+				}
+	}
+	for (uint32_t t = 0; t < p->g.n; t++)
+		p->levels = !p->g.group[t].dead && level[t] >= p->levels ? level[t] + 1 : p->levels;
+	for (uint32_t t = 0; t < p->g.n; t++) {
+		source[t] = level[t] == 0;
+		latest[t] = p->levels - 1;
+		for (uint32_t x = 0; x < p->g.n; x++)
+			if (!p->g.group[x].dead && x != t && cc_group_reaches(&p->g, x, t) && level[x] - 1 < latest[t])
+				latest[t] = level[x] - 1;
+	}
+	for (size_t i = 0; i < p->n; i++) {
+		uint32_t t = p->launch[i].group;
+
+		if (t == CC_NO_GROUP) { /* a late copy */
+			p->launch[i].level = p->levels;
+			late = true;
+		} else {
+			p->launch[i].level = source[t] ? latest[t] : level[t];
+		}
+	}
+	p->levels += late;
+}
+
+/* ---- shares --------------------------------------------------------------------------------------------------- */
+
+static int64_t blocks(const cc_launch *l)
+{
+	return ((l->rows + l->row_block - 1) / l->row_block) * ((l->cols + l->col_block - 1) / l->col_block);
+}
+
+static void add_work(cc_plan *p, uint32_t launch, bool barrier, int64_t lo, int64_t hi)
+{
+	*ar_push(p->a, p->work, p->nwork, p->workcap) = (rt_work){launch, barrier, lo, hi};
+}
+
+/* The part of launch i that lies in [from, to) of the level's cost; at: the cost in front of it. */
+static void share_launch(cc_plan *p, size_t i, double at, double from, double to, bool *barrier)
+{
+	const cc_launch *l = &p->launch[i];
+	int64_t n = blocks(l), lo, hi;
+	double each = n ? l->cost / (double)n : 0;
+
+	if (n == 0)
+		return;
+	/* a block belongs to the share that its middle lies in, so that every block has exactly one owner */
+	lo = (int64_t)((from - at) / each + 0.5);
+	hi = (int64_t)((to - at) / each + 0.5);
+	lo = lo < 0 ? 0 : lo > n ? n : lo;
+	hi = hi < 0 ? 0 : hi > n ? n : hi;
+	if (lo >= hi)
+		return;
+	add_work(p, (uint32_t)i, *barrier, lo, hi);
+	*barrier = false;
+}
+
+static double level_cost(const cc_plan *p, int level)
+{
+	double c = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->launch[i].level == level && blocks(&p->launch[i]) > 0)
+			c += p->launch[i].cost;
+	return c;
+}
+
+/* Thread t's items of one level; barrier: one must stand in front of the level. */
+static void share_level(cc_plan *p, int level, double total, int t, int threads, bool solo, bool barrier)
+{
+	double from = total * t / threads, to = total * (t + 1) / threads, at = 0;
+
+	if (solo) {
+		from = t == 0 ? 0 : 2 * total + 1;
+		to = 2 * total + 1;
+	} else if (t == threads - 1) {
+		to = 2 * total + 1; /* rounding must not lose the last block */
+	}
+	for (size_t i = 0; i < p->n; i++)
+		if (p->launch[i].level == level && blocks(&p->launch[i]) > 0) {
+			share_launch(p, i, at, from, to, &barrier);
+			at += p->launch[i].cost;
+		}
+	if (barrier)
+		add_work(p, 0, true, 0, 0); /* nothing to do, but all must meet */
+}
+
+void cc_share(cc_plan *p, int threads)
+{
+	p->start = ar_new(p->a, uint32_t, (size_t)threads + 1);
+	for (int t = 0; t < threads; t++) {
+		bool was_solo = true;
+
+		p->start[t] = (uint32_t)p->nwork;
+		for (int level = 0; level < p->levels; level++) {
+			double total = level_cost(p, level);
+			bool solo = total < SOLO_SECONDS;
+			bool barrier = threads > 1 && level > 0 && !(solo && was_solo);
+
+			share_level(p, level, total, t, threads, solo, barrier);
+			was_solo = solo;
+		}
+	}
+	p->start[threads] = (uint32_t)p->nwork;
+}

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Installs what is missing, builds a release in build/, searches dense residual autoencoders on Fashion-MNIST for three
+# minutes (--time in $1 changes that), and shows what one can do with the result.
+set -eu
+cd "$(dirname "$0")/.."
+. examples/setup.sh
+need $BUILD_PACKAGES
+cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DGM_TESTS=OFF >/dev/null
+cmake --build build
+
+db=build/quickstart.db
+rm -f "$db"
+echo "== three minutes of search (Ctrl-C ends early) =="
+build/gradmill search --data fashion-mnist --db "$db" --latent 32 --time "${1:-3m}" --seed 1
+
+echo
+echo "== leader board; pca_value is what a PCA of the same latent size reaches =="
+build/gradmill best "$db"
+build/gradmill trials "$db" --limit 10
+echo
+echo "== the best model =="
+build/gradmill best "$db" --ir
+echo
+echo "== three questions in SQL (examples/queries.sql) =="
+grep -v '^--' examples/queries.sql | tr '\n' ' ' | tr ';' '\n' | while read -r q; do
+	[ -n "$q" ] || continue
+	echo "> $q"
+	build/gradmill query "$db" "$q"
+	echo
+done

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Whole files. Reading works on pipes and devices too, so sizes are found by reading, never by asking.
+ * Writing goes through a temporary file in the same folder and a rename: a reader, or a crash, sees the old
+ * file or the new one. Devices and pipes are written directly; a rename would replace them. */
+#define _GNU_SOURCE /* mkostemp */
+#include "ir/base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "ir/base/arena.h"
+
+static ir_status read_all(int fd, size_t max, ir_str *b)
+{
+	char part[65536];
+
+	for (;;) {
+		ssize_t n = read(fd, part, sizeof part);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return IR_EIO;
+		if (n == 0)
+			return IR_OK;
+		if ((size_t)n > max - b->n)
+			return IR_EINPUT;
+		sb_putn(b, part, (size_t)n);
+	}
+}
+
+ir_status ir_file_read(const char *path, size_t max, ir_str *b)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ir_status st;
+
+	sb_clear(b);
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? IR_ENOINPUT : IR_EIO;
+	st = read_all(fd, max, b); /* a directory answers EISDIR here: IR_EIO */
+	close(fd);
+	return st;
+}
+
+static bool write_all(int fd, const void *data, size_t n)
+{
+	const char *p = data;
+
+	while (n) {
+		ssize_t k = write(fd, p, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return false;
+		p += k;
+		n -= (size_t)k;
+	}
+	return true;
+}
+
+static ir_status write_direct(const char *path, const void *data, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok;
+
+	if (fd < 0)
+		return IR_EIO;
+	ok = write_all(fd, data, n);
+	return close(fd) == 0 && ok ? IR_OK : IR_EIO;
+}
+
+/* Makes the rename itself durable. Some file systems cannot: then the contents are still whole. */
+static void sync_folder(const char *path)
+{
+	char *copy = strdup(path);
+	int fd;
+
+	if (!copy)
+		return;
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		fsync(fd);
+		close(fd);
+	}
+	free(copy);
+}
+
+static ir_status write_renamed(const char *path, mode_t mode, const void *data, size_t n)
+{
+	ir_str temp;
+	int fd;
+	bool ok;
+
+	sb_init(&temp);
+	sb_printf(&temp, "%s.XXXXXX", path);
+	fd = mkostemp(temp.s, O_CLOEXEC);
+	if (fd < 0) {
+		sb_fini(&temp);
+		return IR_EIO;
+	}
+	ok = write_all(fd, data, n) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+	ok = close(fd) == 0 && ok && rename(temp.s, path) == 0;
+	if (ok)
+		sync_folder(path);
+	else
+		unlink(temp.s);
+	sb_fini(&temp);
+	return ok ? IR_OK : IR_EIO;
+}
+
+static mode_t new_file_mode(void)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return 0666 & ~mask;
+}
+
+ir_status ir_file_write(const char *path, const void *data, size_t n)
+{
+	struct stat st;
+	char real[PATH_MAX];
+
+	if (stat(path, &st) != 0)
+		return write_renamed(path, new_file_mode(), data, n);
+	if (!S_ISREG(st.st_mode))
+		return write_direct(path, data, n);
+	if (!realpath(path, real)) /* a link stays a link; its target is replaced */
+		return IR_EIO;
+	return write_renamed(real, st.st_mode & 07777, data, n);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gradmill search: the main job. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ir/base/cli.h"
+#include "search/cmd.h"
+#include "search/driver.h"
+#include "search/output.h"
+#include "search/sampler.h"
+
+#define USAGE 64
+
+typedef struct arguments {
+	se_options o;
+	const char *pruner;
+	const char **models; /* what cli.h fills in */
+	bool json;
+} arguments;
+
+static int usage(const char *text)
+{
+	fprintf(stderr, "gradmill search: %s\n", text);
+	return USAGE;
+}
+
+static int check(arguments *a)
+{
+	se_options *o = &a->o;
+
+	if (!o->db)
+		return usage("--db FILE is missing: where the trials are kept");
+	if (!o->data) {
+		FILE *f = fopen(o->db, "rb"); /* going on with a study needs no --data */
+
+		if (!f)
+			return usage("--data is missing: fashion-mnist, or an IDX file");
+		fclose(f);
+	}
+	if (a->pruner && strcmp(a->pruner, "none"))
+		return usage("--pruner: there is only 'none' yet");
+	if (a->models && o->space)
+		return usage("--models and --space exclude each other");
+	if (o->space && strcmp(o->space, "dense"))
+		return usage("--space: there is only 'dense' yet");
+	if (o->sampler && !se_sampler_find(o->sampler))
+		return usage("--sampler: there is only 'random' yet");
+	if (o->jobs > 4)
+		return usage("--jobs: at most 4");
+	if (!o->trials && o->time <= 0 && !a->models)
+		o->trials = 100;
+	o->models = (const char *const *)a->models;
+	return 0;
+}
+
+static void print_json(const se_options *o, const se_summary *s)
+{
+	ir_str j;
+
+	sb_init(&j);
+	sb_put(&j, "{\"study\": ");
+	se_json_text(&j, o->study);
+	sb_printf(&j, ", \"trials\": %lld, \"finished\": %lld, \"failed\": %lld, \"waiting\": %lld, \"best\": ",
+		  (long long)s->trials, (long long)s->finished, (long long)s->failed, (long long)s->waiting);
+	if (s->best_number >= 0) {
+		sb_printf(&j, "{\"number\": %lld, \"value\": ", (long long)s->best_number);
+		se_json_real(&j, s->best_value);
+		sb_put(&j, ", \"test_value\": ");
+		se_json_real(&j, s->best_test_value);
+		sb_printf(&j, ", \"latent\": %lld}", (long long)s->latent);
+	} else {
+		sb_put(&j, "null");
+	}
+	sb_put(&j, ", \"pca_value\": ");
+	se_json_real(&j, s->pca_value);
+	sb_put(&j, ", \"pca_test_value\": ");
+	se_json_real(&j, s->pca_test_value);
+	sb_put(&j, ", \"wall_s\": ");
+	se_json_real(&j, s->wall_s);
+	sb_printf(&j, ", \"interrupted\": %s}", s->interrupted ? "true" : "false");
+	puts(j.s);
+	sb_fini(&j);
+}
+
+static void print_text(const se_options *o, const se_summary *s)
+{
+	printf("study %s: %lld trials, %lld finished, %lld failed, %lld waiting, %.1f s\n", o->study, (long long)s->trials,
+	       (long long)s->finished, (long long)s->failed, (long long)s->waiting, s->wall_s);
+	if (s->best_number < 0) {
+		puts("no valid trial");
+		return;
+	}
+	printf("best: trial %lld, validation mse %.6g", (long long)s->best_number, s->best_value);
+	if (!isnan(s->best_test_value))
+		printf(", test mse %.6g", s->best_test_value);
+	putchar('\n');
+	if (!isnan(s->pca_value))
+		printf("PCA with the same latent (%lld): validation mse %.6g, test mse %.6g%s\n", (long long)s->latent, s->pca_value,
+		       s->pca_test_value, s->best_value < s->pca_value ? "" : ": no trial beats it");
+	printf("'gradmill best %s' shows the model, 'gradmill trials %s' the others\n", o->db, o->db);
+}
+
+static int parse(int argc, char **argv, arguments *a)
+{
+	static const ir_command command = {"search", "", "search for the best model; goes on with a study that exists",
+		"gradmill search --data fashion-mnist --db study.db --latent 32 --time 3m\n"
+		"gradmill search --db study.db --time 10m            # goes on\n"
+		"gradmill search --data fashion-mnist --db mine.db --models a.gm b.gm --epochs 5\n", 0, 0};
+	se_options *o = &a->o;
+	const ir_opt opt[] = {
+		{"data", IR_OPT_STRING, &o->data, 0, "D", "fashion-mnist, or an IDX(.gz) file"},
+		{"db", IR_OPT_STRING, &o->db, 0, "FILE", "the trial history; made if it is not there"},
+		{"study", IR_OPT_STRING, &o->study, 0, "NAME", "one database may hold several (default)"},
+		{"trials", IR_OPT_INT, &o->trials, 1, "N", "trials of the study, earlier runs included (100 without --time)"},
+		{"time", IR_OPT_TIME, &o->time, 0, "TIME", "end within this time: 90s, 10m, 2h"},
+		{"space", IR_OPT_STRING, &o->space, 0, "NAME", "what may be varied (dense)"},
+		{"models", IR_OPT_WORDS, &a->models, 0, "FILE ..", "train exactly these, in this order; nothing is sampled"},
+		{"latent", IR_OPT_INT, &o->latent, 1, "Z", "fix the latent size (8, 16, 32 or 64)"},
+		{"epochs", IR_OPT_INT, &o->epochs, 1, "E", "fix the epochs (2 to 6; 1 with --models)"},
+		{"batch", IR_OPT_INT, &o->batch, 1, "B", "fix the batch size (32 to 256; 128 with --models)"},
+		{"limit-train", IR_OPT_INT, &o->limit_train, 1, "N", "train on N rows only"},
+		{"sampler", IR_OPT_STRING, &o->sampler, 0, "NAME", "who proposes trials (random)"},
+		{"pruner", IR_OPT_STRING, &a->pruner, 0, "NAME", "who stops bad trials early (none)"},
+		{"jobs", IR_OPT_INT, &o->jobs, 1, "J", "workers, 1 to 4 (one per core)"},
+		{"threads", IR_OPT_INT, &o->threads, 1, "T", "threads of each worker (cores / jobs)"},
+		{"seed", IR_OPT_INT, &o->seed, 0, "S", "same seed, same trials (0)"},
+		{"finalists", IR_OPT_INT, &o->finalists, 0, "K", "trials that see the test rows at the end (3)"},
+		{"save", IR_OPT_FLAG, &o->save, 0, NULL, "keep the best weights beside the database"},
+		{"quiet", IR_OPT_FLAG, &o->quiet, 0, NULL, "no progress"},
+		{"json", IR_OPT_FLAG, &a->json, 0, NULL, "one JSON object at the end"},
+	};
+	char **operand;
+
+	return ir_cli_parse(&command, opt, sizeof opt / sizeof *opt, argc, argv, &operand);
+}
+
+static int run(const arguments *a)
+{
+	ir_diag *d = ir_diag_new();
+	bool wrong;
+	se_summary s;
+	ir_status st = se_search(&a->o, &s, &wrong, d);
+	int rc;
+
+	if (st != IR_OK) {
+		rc = se_complain(d, st);
+		ir_diag_free(d);
+		return wrong ? USAGE : rc;
+	}
+	ir_diag_free(d);
+	if (a->json)
+		print_json(&a->o, &s);
+	else
+		print_text(&a->o, &s);
+	return s.interrupted ? 130 : s.best_number < 0 ? 1 : 0;
+}
+
+int se_cmd_search(int argc, char **argv)
+{
+	arguments a = {.o = {.study = "default", .seed = SE_UNSET, .limit_train = SE_UNSET, .latent = SE_UNSET,
+		.epochs = SE_UNSET, .batch = SE_UNSET, .finalists = 3}};
+	int rc = parse(argc, argv, &a);
+
+	if (rc >= 0)
+		return rc;
+	rc = check(&a);
+	if (!rc)
+		rc = run(&a);
+	free(a.models);
+	return rc;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/driver.h -- running a study: proposals, workers, results, the end. */
+#ifndef SEARCH_DRIVER_H
+#define SEARCH_DRIVER_H
+
+#include "search/study.h"
+
+/* How a run ended. */
+typedef struct se_summary {
+	int64_t trials, finished, failed, waiting; /* of the study */
+	int64_t best_number;                       /* -1: no valid trial */
+	double best_value, best_test_value;        /* NAN: none */
+	int64_t latent;
+	double pca_value, pca_test_value;          /* the floor at the best trial's latent size */
+	double wall_s;
+	bool interrupted;
+} se_summary;
+
+/* Runs or goes on with a study. IR_OK also when no trial was valid or it was interrupted: the summary says so.
+ * *usage: the failure was an option that disagrees with the study. Messages go to d. */
+IR_MUSTUSE ir_status se_search(const se_options *o, se_summary *out, bool *usage, ir_diag *d);
+
+/* ---- one trial again (replay.c) --------------------------------------------------------------------------------- */
+
+typedef struct se_replay {
+	bool same;       /* every epoch's losses and the weights, to the bit */
+	int64_t epochs;  /* compared */
+	int64_t differs; /* first epoch that differs; 0: none */
+	double value, test_value;
+} se_replay;
+
+/* Trains trial number of a study again in a worker and compares. save: a file for its weights, or NULL. */
+IR_MUSTUSE ir_status se_replay_trial(se_store *s, const se_study *st, int64_t number, int threads, const char *save,
+				     se_replay *out, ir_diag *d);
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/finals.c -- how a search ends: the PCA floor, a look at the test rows for the finalists, the summary. Test
+ * rows are looked at nowhere else. A finalist comes from the weights that its worker kept, or is trained again from
+ * its seed; both must give the weights that the row names, to the bit. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "search/driver_int.h"
+
+/* ---- floors ------------------------------------------------------------------------------------------------------------ */
+
+static void want_floor(se_driver *v, int64_t latent, const se_table *known)
+{
+	bool skip = latent <= 0 || v->nfloor == SE_MAX_FLOORS;
+
+	for (size_t i = 0; i < known->nrow; i++)
+		skip |= known->cell[i].i == latent;
+	for (size_t i = 0; i < v->nfloor; i++)
+		skip |= v->floor[i] == latent;
+	if (!skip)
+		v->floor[v->nfloor++] = latent;
+}
+
+/* Every latent size that trials may have. One worker finds their floors first while the others train. */
+ir_status se_driver_plan_floors(se_driver *v)
+{
+	int row = se_param_find(v->space, "latent");
+	ir_arena *a = ar_open();
+	se_genome g;
+	se_table t;
+	ir_status st = se_store_select(v->store, "SELECT latent FROM x_floor WHERE study_id = ?1", &(se_arg){NULL, v->study.id},
+				       1, a, &t, v->d);
+
+	for (size_t i = 0; st == IR_OK && i < v->nmodel; i++)
+		want_floor(v, v->model[i].latent, &t);
+	for (int i = 0; st == IR_OK && row >= 0 && i < se_param_choices(&v->space->param[row]); i++) {
+		g.v[row] = i;
+		want_floor(v, (int64_t)se_genome_number(v->space, &g, "latent"), &t);
+	}
+	ar_free(a);
+	return st;
+}
+
+bool se_driver_ask_floor(se_driver *v, size_t who)
+{
+	se_worker *w = &v->pool.worker[who];
+
+	if (!v->nfloor || (v->floor_worker >= 0 && v->floor_worker != (int)who))
+		return false;
+	v->floor_worker = (int)who;
+	w->state = SE_WORKER_BUSY;
+	w->number = -1;
+	se_wire_send(&w->wire, &(se_message){.kind = SE_M_ask_floor, .latent = v->floor[0]});
+	return true;
+}
+
+ir_status se_driver_floor(se_driver *v, se_worker *w, const se_message *m)
+{
+	w->state = SE_WORKER_IDLE;
+	if (v->nfloor && v->floor[0] == m->latent)
+		memmove(v->floor, v->floor + 1, --v->nfloor * sizeof *v->floor);
+	return isnan(m->value) ? IR_OK
+		: se_store_add_floor(v->store, v->study.id, m->latent, m->value, m->test_value, v->d);
+}
+
+/* Latent sizes of finished trials that have no floor yet. */
+static ir_status missing_floors(const se_driver *v, ir_arena *a, se_table *t)
+{
+	static const char sql[] = "SELECT DISTINCT x.latent FROM x_trial x JOIN trials t USING (trial_id) "
+		"WHERE t.study_id = ?1 AND t.state = 'COMPLETE' AND x.latent > 0 AND x.latent NOT IN "
+		"(SELECT latent FROM x_floor WHERE study_id = ?1) ORDER BY 1";
+
+	return se_store_select(v->store, sql, &(se_arg){NULL, v->study.id}, 1, a, t, v->d);
+}
+
+/* The worker at wanted if it is idle, else any idle one. */
+static se_worker *idle_worker(se_driver *v, int wanted)
+{
+	if (wanted >= 0 && v->pool.worker[wanted].state == SE_WORKER_IDLE)
+		return &v->pool.worker[wanted];
+	for (size_t i = 0; i < v->pool.n; i++)
+		if (v->pool.worker[i].state == SE_WORKER_IDLE)
+			return &v->pool.worker[i];
+	return NULL;
+}
+
+/* Sends m to a worker and waits until that worker is idle again, or dead, or we are told to stop. */
+static ir_status ask(se_driver *v, int wanted, const se_message *m)
+{
+	se_worker *w = idle_worker(v, wanted);
+	ir_status st = IR_OK;
+
+	for (size_t i = 0; !w && i < v->pool.n; i++)
+		if (v->pool.worker[i].state == SE_WORKER_STARTING)
+			w = &v->pool.worker[i];
+	if (!w) {
+		w = &v->pool.worker[0];
+		st = se_pool_start(&v->pool, 0);
+	}
+	while (st == IR_OK && w->state == SE_WORKER_STARTING && !se_driver_stops())
+		st = se_driver_wait(v);
+	if (st != IR_OK || w->state != SE_WORKER_IDLE || se_driver_stops())
+		return st;
+	w->state = SE_WORKER_BUSY;
+	w->number = -1;
+	se_wire_send(&w->wire, m);
+	while (st == IR_OK && w->state == SE_WORKER_BUSY && se_driver_stops() < 2)
+		st = se_driver_wait(v);
+	return st;
+}
+
+static ir_status find_floors(se_driver *v)
+{
+	ir_arena *a = ar_open();
+	se_table t;
+	ir_status st = missing_floors(v, a, &t);
+
+	for (size_t i = 0; st == IR_OK && i < t.nrow && !se_driver_stops(); i++)
+		st = ask(v, 0, &(se_message){.kind = SE_M_ask_floor, .latent = t.cell[i].i});
+	ar_free(a);
+	return st;
+}
+
+/* ---- finalists ----------------------------------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+	const se_item *x = *(se_item *const *)a, *y = *(se_item *const *)b;
+
+	if (x->value != y->value)
+		return x->value < y->value ? -1 : 1;
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* The best finished trials, best first; in the driver's arena. */
+static size_t finalists(const se_driver *v, se_item ***out)
+{
+	se_item **list = ar_new(v->arena, se_item *, v->nitem + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->nitem; i++)
+		if (v->item[i].state == SE_COMPLETE && isfinite(v->item[i].value) && v->item[i].ir)
+			list[n++] = &v->item[i];
+	qsort(list, n, sizeof *list, by_value);
+	*out = list;
+	return n < (size_t)v->o->finalists ? n : (size_t)v->o->finalists;
+}
+
+/* "study.db" -> "study.best.safetensors", beside the database. */
+static char *weights_path(const se_driver *v)
+{
+	const char *db = v->o->db;
+	size_t n = strlen(db);
+
+	if (n > 3 && !strcmp(db + n - 3, ".db"))
+		n -= 3;
+	return ar_printf(v->arena, "%.*s.best.safetensors", (int)n, db);
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+ir_status se_driver_final(se_driver *v, se_worker *w, const se_message *m)
+{
+	se_item *i = se_driver_find(v, m->number);
+	const char *file = NULL;
+
+	w->state = SE_WORKER_IDLE;
+	if (!i || m->number != v->final_number)
+		return IR_OK;
+	v->final_number = -1;
+	if (m->status != IR_OK) {
+		se_progress_note(&v->progress, "finalist %lld: %s", (long long)i->number, m->cause ? m->cause : "failed");
+		return IR_OK;
+	}
+	if (m->weights_key && i->weights_key[0] && strcmp(m->weights_key, i->weights_key)) {
+		se_progress_note(&v->progress, "trial %lld did not repeat to the bit", (long long)i->number);
+		return se_store_add_event(v->store, v->study.id, "did not repeat to the bit", i->number, v->d);
+	}
+	i->test_value = m->test_value;
+	if (v->o->save && i->number == v->progress.best_number)
+		file = base_name(weights_path(v));
+	return se_store_set_test(v->store, i->id, m->test_value, file, v->d);
+}
+
+/* The first finalist is always looked at; the others only as far as the time allows. */
+static bool affordable(const se_driver *v, const se_item *i, size_t rank)
+{
+	bool kept = i->home >= 0 && v->pool.worker[i->home].generation == i->home_generation;
+
+	if (!rank || v->deadline <= 0 || kept)
+		return true;
+	return rt_seconds() + (isnan(i->train_s) ? 0 : i->train_s) < v->deadline;
+}
+
+static bool wants_look(const se_driver *v, const se_item *i, size_t rank)
+{
+	return isnan(i->test_value) || (v->o->save && !rank);
+}
+
+static ir_status look(se_driver *v, se_item *i, size_t rank)
+{
+	se_message m = {.kind = SE_M_task, .number = i->number, .ir = i->ir, .seed = v->study.seed, .test = 1};
+	ir_status st;
+
+	se_settings(v->space, &i->genome, &m);
+	if (v->o->save && !rank)
+		m.save = weights_path(v);
+	v->final_number = i->number;
+	st = ask(v, i->home, &m);
+	v->final_number = -1;
+	return st;
+}
+
+bool se_driver_anything(const se_driver *v)
+{
+	ir_arena *a = ar_open();
+	se_table t = {0};
+	se_item **list;
+	size_t n = finalists(v, &list);
+	bool work = !v->study.id || !v->o->trials || v->next < v->progress.planned;
+
+	for (size_t i = 0; i < v->nitem; i++)
+		work |= v->item[i].state == SE_WAITING && v->item[i].ir;
+	for (size_t i = 0; i < n; i++)
+		work |= wants_look(v, list[i], i);
+	if (!work && missing_floors(v, a, &t) == IR_OK)
+		work = t.nrow > 0;
+	ar_free(a);
+	return work;
+}
+
+ir_status se_driver_finish(se_driver *v)
+{
+	se_item **list;
+	size_t n = finalists(v, &list);
+	ir_status st = find_floors(v);
+
+	for (size_t i = 0; st == IR_OK && i < n && !se_driver_stops(); i++)
+		if (wants_look(v, list[i], i) && affordable(v, list[i], i))
+			st = look(v, list[i], i);
+	return st;
+}
+
+/* ---- summary ---------------------------------------------------------------------------------------------------------------- */
+
+static double real_or_nan(const se_cell *c)
+{
+	return c->kind == SE_NULL ? (double)NAN : c->r;
+}
+
+ir_status se_driver_sum_up(se_driver *v, se_summary *out)
+{
+	static const char sql[] = "SELECT t.number, b.value, x.test_value, f.val_mse, f.test_mse, x.latent FROM trials t "
+		"JOIN trial_values b ON b.trial_id = t.trial_id AND b.value IS NOT NULL JOIN x_trial x ON x.trial_id = t.trial_id "
+		"LEFT JOIN x_floor f ON f.study_id = t.study_id AND f.latent = x.latent "
+		"WHERE t.study_id = ?1 AND t.state = 'COMPLETE' ORDER BY b.value, t.number LIMIT 1";
+	ir_arena *a = ar_open();
+	se_table t;
+	ir_status st = se_store_select(v->store, sql, &(se_arg){NULL, v->study.id}, 1, a, &t, v->d);
+
+	out->best_value = out->best_test_value = out->pca_value = out->pca_test_value = NAN;
+	if (st == IR_OK && t.nrow) {
+		out->best_number = t.cell[0].i;
+		out->best_value = real_or_nan(&t.cell[1]);
+		out->best_test_value = real_or_nan(&t.cell[2]);
+		out->pca_value = real_or_nan(&t.cell[3]);
+		out->pca_test_value = real_or_nan(&t.cell[4]);
+		out->latent = t.cell[5].i;
+	}
+	ar_free(a);
+	for (size_t i = 0; i < v->nitem; i++) {
+		out->finished += v->item[i].state == SE_COMPLETE;
+		out->failed += v->item[i].state == SE_FAIL || v->item[i].state == SE_PRUNED;
+		out->waiting += v->item[i].state <= SE_RUNNING && v->item[i].id;
+		out->trials += v->item[i].id != 0;
+	}
+	return st;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/learn/learn.h -- data sets, the training loop, unsupervised methods. Below samplers and the store: knows
+ * nothing of either. Prefix le_. */
+#ifndef SEARCH_LEARN_LEARN_H
+#define SEARCH_LEARN_LEARN_H
+
+#include "compiler/cc.h"
+
+/* ---- data (idx.c, data.c) -------------------------------------------------------------------------------- */
+
+/* A table of rows. u8 pixels mean v / 255 (rounded to f32); f32 is used as it is. */
+typedef struct le_table {
+	ir_dtype dtype; /* IR_U8 or IR_F32 */
+	int64_t rows, width;
+	void *data; /* rt_alloc; rows * width elements */
+} le_table;
+
+/* Reads an IDX or IDX.gz file (magic, dimensions, every length checked against the file before allocation).
+ * Images of any rank become rows x (product of the other dimensions). IR_EINPUT with a message that names file and
+ * byte offset; IR_ENOINPUT if it is not there. */
+IR_MUSTUSE ir_status le_idx_read(const char *path, le_table *out, ir_diag *d);
+void le_table_free(le_table *t);
+
+/* What a run trains on: training and test rows in one table, split by index. */
+typedef struct le_data {
+	char *name;     /* as given: "fashion-mnist" or a path */
+	le_table table; /* training file's rows first, then the test file's */
+	uint32_t *train, *val, *test; /* row numbers; heap */
+	size_t ntrain, nval, ntest;
+	ir_key key; /* content: bytes of the table and the three index lists */
+} le_data;
+
+/* name: "fashion-mnist" (Debian package dataset-fashion-mnist; a missing one is IR_ENOINPUT and names the package) or
+ * an IDX(.gz) file; test rows are then a seeded tenth. val is a seeded random tenth of the training rows, taken before
+ * limit_train (0 = all) cuts the rest. The split depends on seed and the number of rows only. */
+IR_MUSTUSE ir_status le_data_load(const char *name, uint64_t seed, int64_t limit_train, le_data *out, ir_diag *d);
+void le_data_free(le_data *t);
+
+/* Trains on every row that is not a test row, in the order of the file, without validation rows (train --no-shuffle):
+ * train becomes rows 0, 1, 2, .. of the training file, at most limit_train of them (0 = all), and val empty. */
+void le_data_use_all(le_data *t, int64_t limit_train);
+
+/* ---- PCA (pca.c; LAPACKE) --------------------------------------------------------------------------------- */
+
+/* Mean squared reconstruction error per element on the rows idx of t, by the PCA with k components that is fitted on
+ * the rows fit (covariance in double, dsyevr). k is clipped to the width. */
+typedef struct le_pca le_pca;
+IR_MUSTUSE ir_status le_pca_fit(const le_table *t, const uint32_t *fit, size_t nfit, int threads, le_pca **out);
+double le_pca_mse(const le_pca *p, const le_table *t, const uint32_t *idx, size_t n, int k, int threads);
+void le_pca_free(le_pca *p);
+
+/* ---- weights (safetensors.c; jansson) ---------------------------------------------------------------------- */
+
+typedef struct le_weights {
+	size_t n;
+	char **name;
+	rt_tensor *tensor;
+} le_weights;
+
+/* The safetensors format, strictly: header at most 100 MB, starts with '{', no duplicates, offsets contiguous and
+ * covering the file, shape x dtype checked for overflow. F32, F64, I32, U8, BOOL. metadata may be NULL (n pairs). */
+IR_MUSTUSE ir_status le_weights_read(const char *path, le_weights *out, ir_diag *d);
+IR_MUSTUSE ir_status le_weights_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, ir_diag *d);
+void le_weights_free(le_weights *w);
+const rt_tensor *le_weights_find(const le_weights *w, const char *name); /* NULL if absent */
+
+/* ---- training (train.c) -------------------------------------------------------------------------------------- */
+
+typedef enum le_schedule { LE_CONSTANT, LE_COSINE, LE_SCHEDULE_COUNT } le_schedule; /* cosine: from lr to 0 over all steps */
+const char *le_schedule_name(le_schedule s);
+
+/* Called after every chunk of steps (a fraction of a second): steps done, steps planned, the last loss. Return false to
+ * stop the run (IR_EINTR). Gets the ctx that le_train was given. */
+typedef bool le_tick(void *ctx, int64_t step, int64_t steps, double loss);
+
+typedef struct le_config {
+	cc_objective objective;
+	double lr;
+	le_schedule schedule;
+	int64_t batch, epochs;
+	uint64_t seed;    /* initialisation, shuffling, model keys */
+	bool shuffle;     /* false: rows in the order of the training list */
+	int threads;
+	bool f64;         /* --precision f64 */
+	bool test;        /* evaluate the test rows at the end */
+	int64_t max_steps; /* 0 = no limit */
+	const le_weights *init; /* NULL = initialisers; names must match params, shapes must agree */
+	le_tick *tick;    /* NULL = none */
+} le_config;
+
+le_config le_config_default(void); /* adam 1e-3, batch 128, 10 epochs, shuffle, 1 thread */
+
+/* Called after every epoch; epoch counts from 1, val_loss is the model's loss (NAN without validation rows). Return
+ * false to stop the run (IR_EINTR). */
+typedef bool le_progress(void *ctx, int64_t epoch, double train_loss, double val_loss);
+
+typedef struct le_result {
+	double train_loss;        /* mean over the last epoch's steps */
+	double val_loss, test_loss; /* the model's loss; NAN if not evaluated */
+	double val_mse, test_mse; /* reconstruction against the input; NAN if there is no such output */
+	int64_t epochs, steps;
+	double wall_s, compile_ms; /* wall_s: the whole call, compile_ms included */
+	int64_t params, flops_per_step;
+	size_t arena_bytes;
+	double *step_loss;   /* one per step, the last may be the one that is not finite; heap, owned by the result */
+	double *epoch_val;   /* validation mse (or loss) after each epoch; heap */
+	le_weights weights;  /* final parameters in canonical order; owned; none after IR_ENAN */
+	ir_key weights_key;  /* hash of names, shapes and bits: what replay compares */
+} le_result;
+
+/* Trains entry "main" of m. IR_ENAN as soon as a loss is not finite (result holds what was reached), IR_ENOMEM,
+ * IR_EINTR, IR_EINPUT with messages. The result is to be freed with le_result_free whatever the status. */
+IR_MUSTUSE ir_status le_train(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
+			      le_progress *progress, void *ctx, le_result *out, ir_diag *d);
+void le_result_free(le_result *r);
+
+/* The gradients (before clipping) that the first step of le_train would compute, named like the params. */
+IR_MUSTUSE ir_status le_gradients(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
+				  le_weights *out, ir_diag *d);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One model being trained or judged on one data set: its memory and its compiled programs. Shared by run.c, which
+ * builds them, and train.c, which decides what to run when. Not for use outside search/learn/. */
+#ifndef SEARCH_LEARN_LEARN_INT_H
+#define SEARCH_LEARN_LEARN_INT_H
+
+#include "search/learn/learn.h"
+
+#define LE_CHUNK      256 /* steps per rt_run at most */
+#define LE_EVAL_BATCH 500
+
+/* A param or state: allocated once, bound by name to every program that has it. */
+typedef struct le_leaf {
+	char *name;
+	bool param;
+	uint32_t position; /* canonical, in the model; IR_NO_REF if no output needs it or the optimiser owns it */
+	rt_tensor tensor;
+} le_leaf;
+
+typedef struct le_program {
+	cc_program *program;
+	rt_exec *exec;
+	int64_t batch;
+} le_program;
+
+typedef struct le_run {
+	cc_context *context;
+	const le_data *data;
+	const le_config *cfg;
+	ir_diag *d;
+	ir_arena *arena;      /* functions on their way to the compiler */
+	const ir_func *model; /* entry "main", batch unbound */
+	cc_feed feed;
+	le_leaf *leaf;
+	size_t nleaf;
+	le_program step;
+	rt_tensor *extra;     /* results of the step besides the loss: gradients */
+	le_program eval[4];   /* by batch size */
+	size_t neval;
+	double compile_ms;
+} le_run;
+
+/* Compiles the step, allocates and initialises params and states. grads: keep gradients as results of the step.
+ * le_run_close is due whatever the status. */
+IR_MUSTUSE ir_status le_run_open(le_run *r, cc_context *c, const ir_module *m, const le_data *data,
+				 const le_config *cfg, bool grads, ir_diag *d);
+void le_run_close(le_run *r);
+
+/* Binds an input of the program by name; a program without it is left alone. */
+void le_run_bind(const le_program *p, const char *name, const void *data, size_t stride);
+
+/* Weighted means over rows, every row included. *mse is NAN without a reconstruction; both are NAN for n = 0. */
+IR_MUSTUSE ir_status le_run_eval(le_run *r, const uint32_t *rows, size_t n, double *loss, double *mse);
+
+/* Copies of the params in canonical order, and their key. */
+IR_MUSTUSE ir_status le_run_weights(const le_run *r, le_weights *out, ir_key *key);
+
+char *le_text_copy(const char *s); /* heap */
+
+#endif

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Principal components: the honest floor beside every autoencoder. The covariance is accumulated in double, one
+ * tile of it per unit of parallel work and its rows in ascending order, so that every element is one chain of sums
+ * and no number of threads, nor vector width (products are never fused), changes a bit. dsyevr does the rest.
+ * The only file that includes lapacke. */
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "search/learn/learn.h"
+
+#define TILE  112 /* columns of a covariance tile, rows of a projection; a multiple of UNIT and PANEL */
+#define UNIT  4   /* rows of the register tile; its columns are two vectors */
+#define PANEL 8   /* columns of the widest register tile */
+#define DEPTH 128 /* data rows packed at a time */
+#define MAX_WIDTH 32768 /* LAPACK counts elements in int */
+
+struct le_pca {
+	int64_t width;
+	double scale;   /* of a table element: 1/255 for bytes */
+	double *mean;   /* in units of the table */
+	double *vector; /* [width][ldv], component j is column j, largest first; padded with zeros */
+	int64_t ldv;
+	size_t bytes;   /* of vector */
+};
+
+/* ---- the register tile -------------------------------------------------------------------------------- */
+
+typedef void tile_fn(int64_t depth, const double *a, int64_t lda, const double *b, int64_t ldb, double *c,
+		     int64_t ldc, int64_t rows, int64_t cols);
+
+/* c[i][j] += sum over p of a[p][i] * b[p][j] for rows x cols elements, multiples of UNIT and PANEL; BYTES is the width
+ * of a vector. The accumulators stay in registers because every loop over them is unrolled. */
+#define DEFINE_TILE(name, BYTES)                                                                                  \
+	static void name(int64_t depth, const double *a, int64_t lda, const double *b, int64_t ldb, double *c,    \
+			 int64_t ldc, int64_t rows, int64_t cols)                                                 \
+	{                                                                                                         \
+		typedef double vec __attribute__((vector_size(BYTES), aligned(8)));                               \
+		const int64_t lanes = BYTES / 8;                                                                  \
+                                                                                                                  \
+		for (int64_t j = 0; j < cols; j += 2 * lanes)                                                     \
+			for (int64_t i = 0; i < rows; i += UNIT) {                                                \
+				double *to = c + i * ldc + j;                                                     \
+				vec s[UNIT][2];                                                                   \
+                                                                                                                  \
+				_Pragma("GCC unroll 4") for (int u = 0; u < UNIT; u++)                            \
+				{                                                                                 \
+					s[u][0] = *(const vec *)(to + u * ldc);                                   \
+					s[u][1] = *(const vec *)(to + u * ldc + lanes);                           \
+				}                                                                                 \
+				for (int64_t p = 0; p < depth; p++) {                                             \
+					vec b0 = *(const vec *)(b + p * ldb + j);                                 \
+					vec b1 = *(const vec *)(b + p * ldb + j + lanes);                         \
+                                                                                                                  \
+					_Pragma("GCC unroll 4") for (int u = 0; u < UNIT; u++)                    \
+					{                                                                         \
+						s[u][0] += a[p * lda + i + u] * b0;                               \
+						s[u][1] += a[p * lda + i + u] * b1;                               \
+					}                                                                         \
+				}                                                                                 \
+				_Pragma("GCC unroll 4") for (int u = 0; u < UNIT; u++)                            \
+				{                                                                                 \
+					*(vec *)(to + u * ldc) = s[u][0];                                         \
+					*(vec *)(to + u * ldc + lanes) = s[u][1];                                 \
+				}                                                                                 \
+			}                                                                                         \
+	}
+
+DEFINE_TILE(tile_plain, 16)
+#ifdef __x86_64__
+__attribute__((target("avx2"))) DEFINE_TILE(tile_avx2, 32)
+#endif
+
+/* Same bits from both: only how many chains run side by side differs. */
+static tile_fn *pick_tile(void)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2"))
+		return tile_avx2;
+#endif
+	return tile_plain;
+}
+
+/* ---- fitting ------------------------------------------------------------------------------------------- */
+
+typedef struct fit_job {
+	const le_table *t;
+	const uint32_t *row;
+	size_t n;
+	int64_t tiles; /* per side */
+	double *mean;
+	double *cov;     /* [width][width], raw units */
+	tile_fn *tile;
+} fit_job;
+
+static double element(const le_table *t, int64_t row, int64_t col)
+{
+	int64_t i = row * t->width + col;
+
+	return t->dtype == IR_U8 ? (double)((const uint8_t *)t->data)[i] : (double)((const float *)t->data)[i];
+}
+
+static void mean_columns(void *ctx, size_t block)
+{
+	fit_job *j = ctx;
+	int64_t c0 = (int64_t)block * TILE, c1 = c0 + TILE < j->t->width ? c0 + TILE : j->t->width;
+
+	for (size_t r = 0; r < j->n; r++)
+		for (int64_t c = c0; c < c1; c++)
+			j->mean[c] += element(j->t, j->row[r], c);
+	for (int64_t c = c0; c < c1; c++)
+		j->mean[c] /= (double)j->n;
+}
+
+/* Centred elements of n rows and of columns [c0, c0 + TILE), as [row][column]; columns past the width stay 0. */
+static void pack_columns(const fit_job *j, const uint32_t *row, size_t n, int64_t c0, double *restrict to)
+{
+	int64_t w = j->t->width - c0 < TILE ? j->t->width - c0 : TILE;
+	const double *restrict mean = j->mean + c0;
+
+	for (size_t r = 0; r < n; r++) {
+		int64_t at = (int64_t)row[r] * j->t->width + c0;
+
+		if (j->t->dtype == IR_U8) {
+			const uint8_t *restrict x = (const uint8_t *)j->t->data + at;
+
+			for (int64_t c = 0; c < w; c++)
+				to[(int64_t)r * TILE + c] = (double)x[c] - mean[c];
+		} else {
+			const float *restrict x = (const float *)j->t->data + at;
+
+			for (int64_t c = 0; c < w; c++)
+				to[(int64_t)r * TILE + c] = (double)x[c] - mean[c];
+		}
+	}
+}
+
+/* Tile pair number p of the upper triangle, row by row. */
+static void cov_tile(void *ctx, size_t p)
+{
+	fit_job *j = ctx;
+	int64_t w = j->t->width, bi = 0, bj = (int64_t)p;
+	double *a = ir_xmalloc(2 * DEPTH * TILE + TILE * TILE, sizeof *a); /* zeroed: padding and c start at 0 */
+	double *b = a + DEPTH * TILE, *c = b + DEPTH * TILE;
+
+	for (int64_t len = j->tiles; bj >= len; len--)
+		bj -= len, bi++;
+	bj += bi;
+	for (size_t r = 0; r < j->n; r += DEPTH) {
+		size_t n = j->n - r < DEPTH ? j->n - r : DEPTH;
+
+		pack_columns(j, j->row + r, n, bi * TILE, a);
+		if (bi != bj)
+			pack_columns(j, j->row + r, n, bj * TILE, b);
+		j->tile((int64_t)n, a, TILE, bi == bj ? a : b, TILE, c, TILE, TILE, TILE);
+	}
+	for (int64_t i = 0; i < TILE && bi * TILE + i < w; i++)
+		for (int64_t k = 0; k < TILE && bj * TILE + k < w; k++) {
+			int64_t y = bi * TILE + i, x = bj * TILE + k;
+
+			j->cov[y * w + x] = j->cov[x * w + y] = c[i * TILE + k] / (double)j->n;
+		}
+	free(a);
+}
+
+/* A threaded OpenBLAS may be installed in the serial one's place; one thread keeps the bits. */
+extern void openblas_set_num_threads(int) __attribute__((weak));
+
+/* Eigenvectors of cov (destroyed) into p->vector, largest eigenvalue first. */
+static ir_status eigenvectors(le_pca *p, double *cov)
+{
+	lapack_int n = (lapack_int)p->width, found = 0;
+	size_t bytes = (size_t)n * (size_t)n * sizeof(double);
+	double *value = ir_xmalloc((size_t)n, sizeof *value);
+	lapack_int *support = ir_xmalloc(2 * (size_t)n, sizeof *support), info;
+	void *z;
+	ir_status s = rt_alloc(bytes, &z);
+
+	if (s == IR_OK) {
+		if (openblas_set_num_threads)
+			openblas_set_num_threads(1);
+		/* the matrix is symmetric: column-major order spares LAPACKE two transposed copies */
+		info = LAPACKE_dsyevr(LAPACK_COL_MAJOR, 'V', 'A', 'L', n, cov, n, 0, 0, 0, 0, 0, &found, value, z, n,
+				      support);
+		if (info != 0 || found != n)
+			s = info == LAPACK_WORK_MEMORY_ERROR ? IR_ENOMEM : IR_EINTERNAL;
+		for (lapack_int j = 0; s == IR_OK && j < n; j++) /* dsyevr sorts ascending */
+			for (lapack_int i = 0; i < n; i++)
+				p->vector[i * p->ldv + j] = ((double *)z)[(int64_t)(n - 1 - j) * n + i];
+		rt_free(z, bytes);
+	}
+	free(value);
+	free(support);
+	return s;
+}
+
+ir_status le_pca_fit(const le_table *t, const uint32_t *fit, size_t nfit, int threads, le_pca **out)
+{
+	size_t w = (size_t)t->width, bytes = w * w * sizeof(double);
+	fit_job j = {.t = t, .row = fit, .n = nfit, .tiles = (t->width + TILE - 1) / TILE, .tile = pick_tile()};
+	void *cov = NULL, *vector = NULL;
+	le_pca *p;
+	ir_status s;
+
+	*out = NULL;
+	if (t->width > MAX_WIDTH)
+		return IR_ENOMEM;
+	if (nfit == 0 || t->width < 1)
+		return IR_EINPUT;
+	p = ir_xmalloc(1, sizeof *p);
+	p->width = t->width;
+	p->scale = t->dtype == IR_U8 ? 1.0 / 255 : 1;
+	p->mean = ir_xmalloc(w, sizeof *p->mean);
+	p->ldv = (t->width + PANEL - 1) / PANEL * PANEL;
+	p->bytes = w * (size_t)p->ldv * sizeof(double);
+	j.mean = p->mean;
+	s = rt_alloc(bytes, &cov);
+	if (s == IR_OK) {
+		j.cov = cov;
+		s = rt_alloc(p->bytes, &vector);
+		p->vector = vector;
+	}
+	if (s == IR_OK) {
+		memset(vector, 0, p->bytes);
+		rt_parallel(threads, (size_t)j.tiles, mean_columns, &j);
+		rt_parallel(threads, (size_t)(j.tiles * (j.tiles + 1) / 2), cov_tile, &j);
+		s = eigenvectors(p, cov);
+	}
+	if (cov)
+		rt_free(cov, bytes);
+	if (s == IR_OK)
+		*out = p;
+	else
+		le_pca_free(p);
+	return s;
+}
+
+void le_pca_free(le_pca *p)
+{
+	if (!p)
+		return;
+	if (p->vector)
+		rt_free(p->vector, p->bytes);
+	free(p->mean);
+	free(p);
+}
+
+/* ---- error on any rows ---------------------------------------------------------------------------------- */
+
+typedef struct mse_job {
+	const le_pca *p;
+	const le_table *t;
+	const uint32_t *row;
+	size_t n;
+	int64_t k, cols; /* components; rounded up to PANEL */
+	double *sum;     /* one per block of TILE rows */
+	tile_fn *tile;
+} mse_job;
+
+/* |x - m|^2 minus the squared length of its projection, summed over TILE rows. */
+static void mse_block(void *ctx, size_t block)
+{
+	mse_job *j = ctx;
+	int64_t w = j->p->width, left = (int64_t)(j->n - block * TILE), rows = left < TILE ? left : TILE;
+	double *x = ir_xmalloc((size_t)(w * TILE), sizeof *x); /* transposed, padded with zero rows */
+	double *c = ir_xmalloc((size_t)(j->cols * TILE) + 1, sizeof *c);
+
+	for (int64_t r = 0; r < rows; r++)
+		for (int64_t i = 0; i < w; i++)
+			x[i * TILE + r] = element(j->t, j->row[block * TILE + (size_t)r], i) - j->p->mean[i];
+	j->tile(w, x, TILE, j->p->vector, j->p->ldv, c, j->cols, TILE, j->cols);
+	for (int64_t r = 0; r < rows; r++) {
+		double e = 0;
+
+		for (int64_t i = 0; i < w; i++)
+			e += x[i * TILE + r] * x[i * TILE + r];
+		for (int64_t i = 0; i < j->k; i++)
+			e -= c[r * j->cols + i] * c[r * j->cols + i];
+		j->sum[block] += e > 0 ? e : 0; /* k = width: rounding may leave less than nothing */
+	}
+	free(x);
+	free(c);
+}
+
+double le_pca_mse(const le_pca *p, const le_table *t, const uint32_t *idx, size_t n, int k, int threads)
+{
+	size_t blocks = (n + TILE - 1) / TILE;
+	mse_job j = {.p = p, .t = t, .row = idx, .n = n, .tile = pick_tile()};
+	double total = 0;
+
+	if (n == 0 || t->width != p->width)
+		return NAN;
+	j.k = k < 0 ? 0 : k > p->width ? p->width : k;
+	j.cols = (j.k + PANEL - 1) / PANEL * PANEL;
+	j.sum = ir_xmalloc(blocks, sizeof *j.sum);
+	rt_parallel(threads, blocks, mse_block, &j);
+	for (size_t b = 0; b < blocks; b++)
+		total += j.sum[b];
+	free(j.sum);
+	return total * p->scale * p->scale / ((double)n * (double)p->width);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/output.h -- answers of the store on stdout: an aligned table, CSV, or one JSON object; and what the reading
+ * commands share. */
+#ifndef SEARCH_OUTPUT_H
+#define SEARCH_OUTPUT_H
+
+#include "search/store.h"
+
+typedef enum se_format { SE_FORMAT_TABLE, SE_FORMAT_CSV, SE_FORMAT_JSON } se_format;
+
+void se_table_print(const se_table *t, se_format f); /* to stdout */
+/* The first row, one "name value" per line without what is NULL and the model text; or as a JSON object with all. */
+void se_record_print(const se_table *t, bool json);
+size_t se_table_column(const se_table *t, const char *name); /* asking for one that is not there is a bug */
+void se_json_text(ir_str *out, const char *s);       /* quoted and escaped; NULL is null */
+void se_json_real(ir_str *out, double v);            /* null if not finite */
+
+/* Prints the messages of d to stderr, or the status when there is none; returns the exit code. */
+int se_complain(const ir_diag *d, ir_status st);
+
+/* Opens db for reading and finds the study (NULL: the newest). 0, or the exit code after a message. */
+int se_open_study(const char *db, const char *study, ir_arena *a, se_store **s, se_study *st);
+
+bool se_parse_number(const char *text, int64_t *out); /* a trial number: decimal digits only */
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/pool.c -- see pool.h. */
+#define _GNU_SOURCE
+#include "search/pool.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+void se_pool_init(se_pool *p, size_t n, const se_message *open)
+{
+	memset(p, 0, sizeof *p);
+	p->n = n < SE_MAX_JOBS ? n : SE_MAX_JOBS;
+	p->open = *open;
+}
+
+/* A process group of its own: Ctrl-C is for the driver, which lets running trials end. */
+static int spawn(pid_t *pid, int in, int out)
+{
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t none, usual;
+	char parent[24];
+	char *argv[] = {(char[]){"gradmill"}, (char[]){"worker"}, parent, NULL};
+	int rc;
+
+	snprintf(parent, sizeof parent, "%ld", (long)getpid());
+	sigemptyset(&none);
+	sigemptyset(&usual);
+	sigaddset(&usual, SIGINT);
+	sigaddset(&usual, SIGTERM);
+	sigaddset(&usual, SIGPIPE);
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, in, 0);
+	posix_spawn_file_actions_adddup2(&files, out, 1);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setpgroup(&attr, 0);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &usual);
+	rc = posix_spawn(pid, "/proc/self/exe", &files, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&files);
+	return rc;
+}
+
+ir_status se_pool_start(se_pool *p, size_t i)
+{
+	se_worker *w = &p->worker[i];
+	int to[2] = {-1, -1}, from[2] = {-1, -1};
+	int rc = pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC);
+
+	if (!rc)
+		rc = spawn(&w->pid, to[0], from[1]);
+	if (to[0] >= 0)
+		close(to[0]);
+	if (from[1] >= 0)
+		close(from[1]);
+	if (rc) {
+		if (to[1] >= 0)
+			close(to[1]);
+		if (from[0] >= 0)
+			close(from[0]);
+		return IR_EINTERNAL;
+	}
+	se_wire_init(&w->wire, from[0], to[1]);
+	w->state = SE_WORKER_STARTING;
+	w->number = -1;
+	w->generation++;
+	se_wire_send(&w->wire, &p->open); /* if it is dead already, its end of file says so soon enough */
+	return IR_OK;
+}
+
+static int bury(se_worker *w)
+{
+	int status = 0;
+
+	se_wire_fini(&w->wire);
+	while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	w->state = SE_WORKER_NONE;
+	return status;
+}
+
+void se_pool_stop(se_pool *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->worker[i].state != SE_WORKER_NONE)
+			bury(&p->worker[i]); /* it ends at the end of its input */
+}
+
+void se_pool_kill(se_pool *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->worker[i].state != SE_WORKER_NONE)
+			kill(p->worker[i].pid, SIGKILL);
+	se_pool_stop(p);
+}
+
+static se_pool_event death(se_worker *w, bool babble, char why[64])
+{
+	int status;
+
+	if (babble)
+		kill(w->pid, SIGKILL);
+	status = bury(w);
+	if (babble)
+		snprintf(why, 64, "worker broke the protocol");
+	else if (WIFSIGNALED(status))
+		snprintf(why, 64, "worker died: signal %d", WTERMSIG(status));
+	else
+		snprintf(why, 64, "worker died: exit code %d", WEXITSTATUS(status));
+	return SE_POOL_DEATH;
+}
+
+/* A message that has arrived already, from whichever worker. */
+static se_pool_event pending(se_pool *p, size_t *who, se_message *m, char why[64])
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->worker[i].state == SE_WORKER_NONE)
+			continue;
+		*who = i;
+		switch (se_wire_next(&p->worker[i].wire, m)) {
+		case SE_WIRE_MESSAGE:
+			return SE_POOL_MESSAGE;
+		case SE_WIRE_BAD:
+			return death(&p->worker[i], true, why);
+		case SE_WIRE_MORE: case SE_WIRE_END:
+			break;
+		}
+	}
+	return SE_POOL_NOTHING;
+}
+
+se_pool_event se_pool_next(se_pool *p, int timeout_ms, const void *sigmask, size_t *who, se_message *m, char why[64])
+{
+	struct timespec t = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+	struct pollfd fd[SE_MAX_JOBS];
+	se_pool_event e = pending(p, who, m, why);
+
+	if (e != SE_POOL_NOTHING)
+		return e;
+	for (size_t i = 0; i < p->n; i++)
+		fd[i] = (struct pollfd){p->worker[i].state == SE_WORKER_NONE ? -1 : p->worker[i].wire.in, POLLIN, 0};
+	if (ppoll(fd, p->n, &t, sigmask) <= 0)
+		return SE_POOL_NOTHING;
+	for (size_t i = 0; i < p->n; i++) {
+		if (fd[i].fd < 0 || !fd[i].revents)
+			continue;
+		*who = i;
+		if (se_wire_fill(&p->worker[i].wire) == SE_WIRE_END)
+			return death(&p->worker[i], false, why);
+	}
+	return pending(p, who, m, why);
+}

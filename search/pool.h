@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/pool.h -- worker processes as seen by the driver: starting, listening, burying. Knows the protocol, nothing of
+ * trials or studies. Workers are exec'ed, never forked: LLVM, OpenMP and SQLite all forbid a bare fork. */
+#ifndef SEARCH_POOL_H
+#define SEARCH_POOL_H
+
+#include <sys/types.h>
+#include "ir/base/status.h"
+#include "search/wire.h"
+
+#define SE_MAX_JOBS 4
+
+typedef enum se_worker_state { SE_WORKER_NONE, SE_WORKER_STARTING, SE_WORKER_IDLE, SE_WORKER_BUSY } se_worker_state;
+
+typedef struct se_worker {
+	se_worker_state state;
+	pid_t pid;
+	se_wire wire;
+	int64_t number;      /* what it is busy with; the caller's */
+	int64_t generation;  /* counts the processes in this place */
+} se_worker;
+
+typedef struct se_pool {
+	size_t n;
+	se_worker worker[SE_MAX_JOBS];
+	se_message open; /* sent to every new worker; its text is the caller's */
+} se_pool;
+
+/* What happened. MESSAGE: *m is valid until the next call. DEATH: the place is empty again; why says how it died. */
+typedef enum se_pool_event { SE_POOL_NOTHING, SE_POOL_MESSAGE, SE_POOL_DEATH } se_pool_event;
+
+void se_pool_init(se_pool *p, size_t n, const se_message *open);
+IR_MUSTUSE ir_status se_pool_start(se_pool *p, size_t i); /* STARTING; IR_EINTERNAL if the process cannot be made */
+void se_pool_stop(se_pool *p);                            /* closes the pipes and waits; workers are idle */
+void se_pool_kill(se_pool *p);
+
+/* Waits up to timeout_ms, less when a signal arrives that is not blocked by mask during the wait. */
+se_pool_event se_pool_next(se_pool *p, int timeout_ms, const void *sigmask, size_t *who, se_message *m, char why[64]);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/sampler.h -- ask and tell: who proposes the next trial. Knows the space and the outcomes, nothing of models,
+ * the store or workers.
+ *
+ * The rule that makes a search reproducible: proposal i may depend on the study's seed, on i, on the proposals below
+ * i, and on the outcomes of trials at most i - delay. The outer object enforces it: outcomes may be told in any order,
+ * as workers finish, and reach the sampler in the order of numbers, each just before the first proposal that may know
+ * it. */
+#ifndef SEARCH_SAMPLER_H
+#define SEARCH_SAMPLER_H
+
+#include "ir/base/hash.h"
+#include "search/space.h"
+
+typedef struct se_told {
+	int64_t number;
+	double value; /* NAN: failed */
+	se_genome genome;
+} se_told;
+
+/* One kind of sampler. self is its own memory, zeroed, made and freed by the outer object. */
+typedef struct se_sampler_kind {
+	const char *name;
+	bool learns; /* uses tell; if not, nobody has to wait for outcomes */
+	size_t size; /* of self */
+	/* Fills g for trial number; draw counts the redraws after duplicates, from 0. */
+	void (*ask)(void *self, const se_space *sp, uint64_t seed, int64_t number, int64_t draw, se_genome *g);
+	void (*tell)(void *self, const se_space *sp, const se_told *t); /* may be NULL */
+	void (*fini)(void *self);                                       /* may be NULL */
+	const char *doc;
+} se_sampler_kind;
+
+const se_sampler_kind *se_sampler_find(const char *name); /* NULL if unknown */
+const char *se_sampler_names(void);                       /* for messages: "random" */
+extern const se_sampler_kind se_sampler_random;
+
+#define SE_DELAY 16      /* D of a new study: at most so many trials run at once */
+#define SE_MAX_DRAWS 256 /* redraws after duplicates; then the space is taken to be exhausted */
+
+typedef struct se_sampler se_sampler;
+
+se_sampler *se_sampler_new(const se_sampler_kind *k, const se_space *sp, uint64_t seed, int64_t delay);
+void se_sampler_free(se_sampler *s);
+
+/* May the proposal number be asked for, or is an outcome missing that it has to know? */
+bool se_sampler_ready(const se_sampler *s, int64_t number);
+
+/* The proposal. Deterministic; asking for the same number and draw again gives the same point. */
+void se_sampler_ask(se_sampler *s, int64_t number, int64_t draw, se_genome *g);
+
+/* An outcome; any order, each number once. */
+void se_sampler_tell(se_sampler *s, const se_told *t);
+
+/* Is the key new? Then it is remembered. Numbers must be offered in order: a duplicate is one of a smaller number. */
+bool se_sampler_claim(se_sampler *s, ir_key key);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/setup.c -- how a search begins: the store, the study (new, or as it was left), its history, the workers'
+ * opening message. */
+#define _GNU_SOURCE
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "search/cmd.h"
+#include "search/driver_int.h"
+
+#define MAX_MODEL ((size_t)1 << 20) /* bytes of one model text */
+
+ir_status se_driver_say(se_driver *v, ir_status st, const char *text)
+{
+	ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_file, v->study.data ? v->study.data : "search", text);
+	return st;
+}
+
+/* ---- given models ---------------------------------------------------------------------------------------------------- */
+
+static ir_status read_model(se_driver *v, const char *path, size_t i)
+{
+	ir_str text;
+	ir_status st;
+
+	sb_init(&text);
+	st = ir_file_read(path, MAX_MODEL, &text);
+	if (st != IR_OK)
+		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_file, path, ir_status_text(st));
+	else
+		v->model_text[i] = ar_strndup(v->arena, text.s, text.n);
+	sb_fini(&text);
+	if (st == IR_OK && !se_model_read(path, v->model_text[i], &v->model[i], v->d))
+		st = IR_EINPUT;
+	return st;
+}
+
+static ir_status read_models(se_driver *v)
+{
+	ir_status st = IR_OK;
+
+	while (v->o->models && v->o->models[v->nmodel])
+		v->nmodel++;
+	v->model = ar_new(v->arena, se_model, v->nmodel + 1);
+	v->model_text = ar_new(v->arena, char *, v->nmodel + 1);
+	for (size_t i = 0; st == IR_OK && i < v->nmodel; i++)
+		st = read_model(v, v->o->models[i], i);
+	return st;
+}
+
+/* ---- history ---------------------------------------------------------------------------------------------------------- */
+
+static ir_key parse_key(const char *hex)
+{
+	ir_key k = {0, 0};
+
+	for (int i = 0; hex && hex[i] && i < 32; i++) {
+		uint64_t digit = (uint64_t)(hex[i] <= '9' ? hex[i] - '0' : hex[i] - 'a' + 10);
+
+		if (i < 16)
+			k.hi = k.hi << 4 | digit;
+		else
+			k.lo = k.lo << 4 | digit;
+	}
+	return k;
+}
+
+static void take_row(se_driver *v, const se_trial_row *r)
+{
+	se_item *i = ar_push(v->arena, v->item, v->nitem, v->itemcap);
+	bool done = r->state > SE_RUNNING || !r->ir;
+
+	*i = (se_item){.id = r->id, .number = r->number, .attempts = r->attempts, .latent = r->latent, .state = r->state,
+		.value = r->value, .test_value = r->test_value, .train_s = r->train_s, .genome = r->genome, .ir = r->ir,
+		.home = -1};
+	snprintf(i->weights_key, sizeof i->weights_key, "%s", r->weights_key ? r->weights_key : "");
+	if (r->trial_key)
+		se_sampler_claim(v->sampler, parse_key(r->trial_key));
+	if (!done)
+		return;
+	se_sampler_tell(v->sampler, &(se_told){r->number, r->state == SE_COMPLETE ? r->value : (double)NAN, r->genome});
+	v->progress.finished++;
+	v->progress.failed += r->state != SE_COMPLETE;
+	if (r->state == SE_COMPLETE && isfinite(r->value) &&
+	    (v->progress.best_number < 0 || r->value < v->progress.best_value)) {
+		v->progress.best_number = r->number;
+		v->progress.best_value = r->value;
+		v->reserve = isnan(r->test_value) ? r->train_s : 0; /* no worker has its weights any more */
+	}
+}
+
+/* Trials that wait need their cost again; their text is in the row. */
+static void predict_waiting(se_driver *v)
+{
+	se_model m;
+
+	for (size_t k = 0; k < v->nitem; k++) {
+		se_item *i = &v->item[k];
+
+		if (i->state != SE_WAITING || !i->ir || !se_model_read("trial", i->ir, &m, v->d))
+			continue;
+		i->flops = m.flops;
+		i->work = 3.0 * (double)m.flops * (double)v->study.ntrain * se_genome_number(v->space, &i->genome, "epochs");
+	}
+}
+
+static ir_status models_agree(se_driver *v, const se_trial_row *row, size_t n, bool *usage)
+{
+	char arch[IR_KEY_CHARS];
+
+	for (size_t i = 0; v->nmodel && i < n; i++) {
+		if (i < v->nmodel)
+			ir_key_print(v->model[i].arch, arch);
+		if (i < v->nmodel && row[i].arch_key && !strcmp(arch, row[i].arch_key))
+			continue;
+		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_file, "--models", "the study was started with other models");
+		*usage = true;
+		return IR_EINPUT;
+	}
+	return IR_OK;
+}
+
+static ir_status load(se_driver *v, bool *usage)
+{
+	se_trial_row *row;
+	int64_t recovered;
+	size_t n;
+	ir_status st = se_store_lease(v->store, v->study.id, v->d);
+
+	if (st == IR_OK)
+		st = se_store_recover(v->store, v->study.id, &recovered, v->d);
+	if (st == IR_OK)
+		st = se_store_history(v->store, v->study.id, v->space, v->arena, &row, &n, v->d);
+	if (st == IR_OK)
+		st = models_agree(v, row, n, usage);
+	if (st != IR_OK)
+		return st;
+	for (size_t i = 0; i < n; i++)
+		take_row(v, &row[i]);
+	v->next = n ? row[n - 1].number + 1 : 0;
+	v->progress.before = v->progress.finished;
+	predict_waiting(v);
+	if (n)
+		se_progress_note(&v->progress, "going on with study '%s': %lld of its trials are finished%s", v->study.name,
+				 (long long)v->progress.finished, recovered ? ", some were cut off and run again" : "");
+	return IR_OK;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------------- */
+
+static void open_pool(se_driver *v)
+{
+	int64_t cores = rt_cores(), jobs = v->o->jobs, threads = v->o->threads;
+	double bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+	se_message open = {.kind = SE_M_open, .data = v->study.data, .limit_train = v->study.limit_train,
+		.seed = v->study.seed};
+
+	if (!jobs)
+		jobs = cores;
+	if (jobs > SE_MAX_JOBS)
+		jobs = SE_MAX_JOBS;
+	if (jobs > v->study.delay)
+		jobs = v->study.delay;
+	if (!threads)
+		threads = cores > jobs ? cores / jobs : 1;
+	open.threads = threads;
+	open.budget = bytes > 0 ? (int64_t)(0.8 * bytes / (double)jobs) : 0;
+	se_pool_init(&v->pool, (size_t)jobs, &open);
+}
+
+static int64_t planned(const se_driver *v)
+{
+	if (!v->nmodel)
+		return v->o->trials;
+	return v->o->trials && v->o->trials < (int64_t)v->nmodel ? v->o->trials : (int64_t)v->nmodel;
+}
+
+static ir_status open_space(se_driver *v)
+{
+	se_limits fix = {v->study.latent, v->study.epochs, v->study.batch};
+	const se_sampler_kind *kind = v->nmodel ? &se_sampler_random : se_sampler_find(v->study.sampler);
+
+	v->space = ar_new(v->arena, se_space, 1);
+	if (!se_space_init(v->space, v->study.space, &fix) || !kind)
+		return se_driver_say(v, IR_EINPUT, "unknown space or sampler");
+	v->sampler = se_sampler_new(kind, v->space, (uint64_t)v->study.seed, v->study.delay);
+	return IR_OK;
+}
+
+ir_status se_driver_prepare(se_driver *v, bool *usage)
+{
+	se_study old;
+	ir_status st = read_models(v);
+
+	if (st == IR_OK)
+		st = se_store_open(v->o->db, SE_OPEN_WRITE, &v->store, v->d);
+	if (st == IR_OK)
+		st = se_store_find_study(v->store, v->o->study, v->arena, &old, v->d);
+	if (st != IR_OK)
+		return st;
+	if (!se_study_resolve(v->o, &old, &v->study, v->d)) {
+		*usage = true;
+		return IR_EINPUT;
+	}
+	v->progress.planned = planned(v);
+	st = open_space(v);
+	if (st != IR_OK)
+		return st;
+	open_pool(v);
+	return v->study.id ? load(v, usage) : IR_OK;
+}
+
+/* An old study must meet the same data; a new one is written down now that its sizes are known. */
+ir_status se_driver_open_study(se_driver *v, const se_message *ready)
+{
+	se_study *s = &v->study;
+	ir_status st;
+
+	if (s->id) {
+		if (!ready->data_key || strcmp(ready->data_key, s->data_key))
+			return se_driver_say(v, IR_EINPUT, "the data have changed since the study began");
+		if (strcmp(v->target, s->target) || strcmp(s->build, SE_VERSION))
+			se_progress_note(&v->progress, "the study began on '%s' with version %s, this is '%s' with version "
+					 SE_VERSION ": its trials may differ in the last bits", s->target, s->build, v->target);
+		return se_driver_plan_floors(v);
+	}
+	s->data_key = ar_strdup(v->arena, ready->data_key ? ready->data_key : "");
+	s->target = ar_strdup(v->arena, v->target);
+	s->build = SE_VERSION;
+	s->width = ready->width;
+	s->ntrain = ready->ntrain;
+	s->nval = ready->nval;
+	s->ntest = ready->ntest;
+	for (size_t i = 0; i < v->nmodel; i++)
+		if (v->model[i].width && v->model[i].width != s->width) {
+			ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_input_width, (long long)v->model[i].width, (long long)s->width);
+			return IR_EINPUT;
+		}
+	st = se_store_add_study(v->store, s, v->d);
+	if (st == IR_OK)
+		st = se_store_lease(v->store, s->id, v->d);
+	return st == IR_OK ? se_driver_plan_floors(v) : st;
+}
+
+void se_driver_free(se_driver *v)
+{
+	se_sampler_free(v->sampler);
+	se_store_close(v->store);
+	ar_free(v->arena);
+	free(v);
+}

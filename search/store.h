@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/store.h -- the trial history: one SQLite file, schema.sql. One driver writes a study at a time; anybody may
+ * read. Every call that changes something is one transaction, committed when it returns. README.md has the schema. */
+#ifndef SEARCH_STORE_H
+#define SEARCH_STORE_H
+
+#include "ir/ir.h"
+#include "search/space.h"
+
+typedef struct se_store se_store;
+
+typedef enum se_open { SE_OPEN_READ, SE_OPEN_WRITE } se_open; /* WRITE makes the file if it is not there */
+
+/* Opens path. IR_EUNAVAILABLE: a database that is not ours, or is newer than this program; the file is untouched.
+ * IR_EBUSY: locked for longer than the time-out. IR_EIO: cannot be written. IR_ENOINPUT: nothing there to read.
+ * Messages go to d. */
+IR_MUSTUSE ir_status se_store_open(const char *path, se_open how, se_store **out, ir_diag *d);
+void se_store_close(se_store *s); /* NULL is allowed */
+void se_store_timeout(se_store *s, int ms); /* how long to wait for a lock; 10 s unless told */
+
+/* ---- studies ------------------------------------------------------------------------------------------------ */
+
+/* What a study was started with. Text is the caller's on the way in, the arena's on the way out. */
+typedef struct se_study {
+	int64_t id;
+	const char *name, *space, *sampler, *data, *data_key, *target, *build;
+	int64_t seed, limit_train, latent, epochs, batch, delay, width, ntrain, nval, ntest;
+} se_study;
+
+/* IR_OK with out->id == 0 when there is no study of that name. name NULL: the only study, or the newest. */
+IR_MUSTUSE ir_status se_store_find_study(se_store *s, const char *name, ir_arena *a, se_study *out, ir_diag *d);
+IR_MUSTUSE ir_status se_store_add_study(se_store *s, se_study *st, ir_diag *d); /* sets st->id */
+
+/* Becomes the only driver of the study until the store is closed or the process dies, however it dies.
+ * IR_EBUSY when another one is. */
+IR_MUSTUSE ir_status se_store_lease(se_store *s, int64_t study, ir_diag *d);
+
+/* Trials that a killed driver left running wait again, without their half-written curves. */
+IR_MUSTUSE ir_status se_store_recover(se_store *s, int64_t study, int64_t *recovered, ir_diag *d);
+
+IR_MUSTUSE ir_status se_store_add_event(se_store *s, int64_t study, const char *what, int64_t number, ir_diag *d);
+IR_MUSTUSE ir_status se_store_add_floor(se_store *s, int64_t study, int64_t latent, double val, double test, ir_diag *d);
+
+/* ---- trials --------------------------------------------------------------------------------------------------- */
+
+typedef enum se_state { SE_WAITING, SE_RUNNING, SE_COMPLETE, SE_PRUNED, SE_FAIL, SE_STATE_COUNT } se_state;
+const char *se_state_name(se_state s); /* as in the table: "COMPLETE" */
+
+/* A trial as it was proposed. */
+typedef struct se_proposal {
+	int64_t number;
+	const se_space *space;
+	const se_genome *genome;
+	const char *ir, *sampler;
+	ir_key arch, key;
+	int64_t parent; /* -1: none */
+	int64_t latent, n_params;
+} se_proposal;
+
+/* What came of it. */
+typedef struct se_outcome {
+	se_state state;    /* SE_COMPLETE or SE_FAIL; a value that is not a number makes it SE_FAIL */
+	const char *cause; /* NULL unless it failed */
+	double value;
+	int64_t n_params, flops, arena_bytes, epochs;
+	double compile_ms, train_s;
+	const char *weights_key, *target; /* may be NULL */
+} se_outcome;
+
+/* A new row, WAITING, with its parameters. *trial is its id. */
+IR_MUSTUSE ir_status se_store_propose(se_store *s, int64_t study, const se_proposal *p, int64_t *trial, ir_diag *d);
+IR_MUSTUSE ir_status se_store_begin(se_store *s, int64_t trial, ir_diag *d); /* RUNNING */
+IR_MUSTUSE ir_status se_store_epoch(se_store *s, int64_t trial, int64_t epoch, double train, double val, ir_diag *d);
+IR_MUSTUSE ir_status se_store_finish(se_store *s, int64_t trial, const se_outcome *o, ir_diag *d);
+/* Its worker died: WAITING again without its curve, attempts + 1. */
+IR_MUSTUSE ir_status se_store_retry(se_store *s, int64_t trial, ir_diag *d);
+IR_MUSTUSE ir_status se_store_set_test(se_store *s, int64_t trial, double test, const char *weights_file, ir_diag *d);
+
+/* A trial as it stands in the table. */
+typedef struct se_trial_row {
+	int64_t id, number, latent, attempts, flops;
+	se_state state;
+	double value, train_s, test_value; /* NAN: none */
+	const char *ir, *arch_key, *trial_key, *weights_key, *weights_file; /* last two may be NULL */
+	se_genome genome;
+} se_trial_row;
+
+/* All trials of a study by number; everything lives in a. Parameters that sp does not have are left out. */
+IR_MUSTUSE ir_status se_store_history(se_store *s, int64_t study, const se_space *sp, ir_arena *a, se_trial_row **out,
+				      size_t *n, ir_diag *d);
+
+/* Number of the trial of the study with that key; -1: none. */
+IR_MUSTUSE ir_status se_store_find_key(se_store *s, int64_t study, ir_key key, int64_t *number, ir_diag *d);
+
+/* ---- questions ------------------------------------------------------------------------------------------------ */
+
+typedef enum se_cell_kind { SE_NULL, SE_INTEGER, SE_REAL, SE_TEXT } se_cell_kind;
+
+typedef struct se_cell {
+	se_cell_kind kind;
+	int64_t i;
+	double r;
+	const char *text; /* the value as text, also for numbers; "" for NULL */
+} se_cell;
+
+typedef struct se_table {
+	size_t ncol, nrow;
+	const char **col;
+	se_cell *cell; /* row-major */
+} se_table;
+
+/* Runs one SELECT of our own with text or integer parameters ("?1" ..), text[i] NULL = integer[i]. */
+typedef struct se_arg {
+	const char *text;
+	int64_t i;
+} se_arg;
+IR_MUSTUSE ir_status se_store_select(se_store *s, const char *sql, const se_arg *arg, size_t narg, ir_arena *a,
+				     se_table *out, ir_diag *d);
+
+/* Runs somebody else's SQL: reading only, no ATTACH, no extensions, at most seconds long. The result is complete
+ * before this returns, so that the reader never holds a lock while it prints. */
+IR_MUSTUSE ir_status se_store_query(se_store *s, const char *sql, double seconds, ir_arena *a, se_table *out, ir_diag *d);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/store_int.h -- what store.c and store_read.c share. */
+#ifndef SEARCH_STORE_INT_H
+#define SEARCH_STORE_INT_H
+
+#include <sqlite3.h>
+#include "search/store.h"
+
+typedef enum query {
+	Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_FIND_STUDY, Q_ADD_STUDY, Q_ADD_DIRECTION, Q_ADD_METRIC, Q_ADD_XSTUDY,
+	Q_ADD_EVENT, Q_ADD_FLOOR, Q_ADD_TRIAL, Q_ADD_XTRIAL, Q_ADD_PARAM, Q_ADD_XPARAM, Q_START, Q_ADD_EPOCH, Q_ADD_BITS, Q_END,
+	Q_ADD_VALUE, Q_SET_RESULT, Q_WAIT, Q_DROP_CURVE, Q_DROP_BITS, Q_ATTEMPT, Q_SET_TEST, Q_RUNNING, Q_HISTORY,
+	Q_PARAMS, Q_FIND_KEY, Q_COUNT
+} query;
+
+struct se_store {
+	sqlite3 *db;
+	sqlite3_stmt *stmt[Q_COUNT];
+	char *path;
+	int lease; /* descriptor; -1: none */
+};
+
+/* A message about the file, returning st; the same with SQLite's own words for rc. */
+ir_status se_sql_say(const se_store *s, ir_status st, const char *text, ir_diag *d);
+ir_status se_sql_fail(const se_store *s, int rc, ir_diag *d);
+const char *se_sql_text(ir_arena *a, sqlite3_stmt *q, int i); /* NULL for NULL */
+
+#endif

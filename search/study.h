@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/study.h -- what a search was asked for, and what an existing study says about it. */
+#ifndef SEARCH_STUDY_H
+#define SEARCH_STUDY_H
+
+#include "search/store.h"
+
+#define SE_UNSET INT64_MIN /* an option that was not given: a new study takes the default, an old one keeps its own */
+
+typedef struct se_options {
+	const char *db, *study;
+	const char *data, *space, *sampler; /* NULL: unset */
+	const char *const *models;          /* NULL-terminated file names; NULL: sample */
+	int64_t seed, limit_train, latent, epochs, batch; /* SE_UNSET */
+	int64_t trials;  /* of the study, all runs together; 0: no limit */
+	double time;     /* seconds of this run; 0: no limit */
+	int64_t jobs, threads; /* 0: from the number of cores */
+	int64_t finalists;     /* how many trials see the test rows at the end */
+	bool save, quiet;
+} se_options;
+
+/* Fills *st (all but id, data_key, sizes, target, build, which only a worker knows) from options and defaults, or from
+ * the study that exists. False after a message that names the option at fault: a study is one experiment, and two
+ * halves made with different settings are none. */
+bool se_study_resolve(const se_options *o, const se_study *old, se_study *st, ir_diag *d);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/trial.h -- one trial: what its model text says about it before training, the settings its genome stands for,
+ * its key, and (in a worker) the training itself. */
+#ifndef SEARCH_TRIAL_H
+#define SEARCH_TRIAL_H
+
+#include "search/learn/learn.h"
+#include "search/space.h"
+#include "search/wire.h"
+
+/* Facts about a model text. */
+typedef struct se_model {
+	ir_key arch;
+	int64_t latent; /* elements of the latent per row; 0: none is named */
+	int64_t params;
+	int64_t flops;  /* forward, one row */
+	int64_t width;  /* features it takes; 0: unknown */
+} se_model;
+
+/* False after messages. */
+bool se_model_read(const char *name, const char *text, se_model *out, ir_diag *d);
+
+/* Duplicates have the same key: architecture, settings outside the architecture, data, seed. */
+ir_key se_trial_key(ir_key arch, const se_space *sp, const se_genome *g, const char *data_key, int64_t seed);
+
+/* The settings as they travel to a worker; m's other fields are the caller's. */
+void se_settings(const se_space *sp, const se_genome *g, se_message *m);
+
+/* Trains task t, or, with init (its final weights), only evaluates it. progress as in le_train. *r is filled as far as
+ * the trial came; the caller frees it with le_result_free. cause gets text for the row when the status is not IR_OK. */
+ir_status se_trial_run(cc_context *c, const le_data *data, const se_message *t, int threads, const le_weights *init,
+		       le_progress *progress, void *ctx, le_result *r, ir_str *cause);
+
+#endif

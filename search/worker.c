@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/worker.c -- the hidden command "worker": a long-lived process that trains what a driver sends it. It loads the
+ * data once and keeps one compiler context for its life, so that the tenth variant finds the kernels of the first nine.
+ * A crash in here (LLVM ends the process on internal errors) costs one trial's attempt and nothing else. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include "runtime/rt.h"
+#include "search/cmd.h"
+#include "search/trial.h"
+#include "search/wire.h"
+
+#define KEEP 3 /* weights of the best trials stay here, so that a finalist need not be trained again */
+
+typedef struct kept {
+	int64_t number; /* -1: empty */
+	double value;
+	le_weights weights;
+	ir_key weights_key;
+} kept;
+
+typedef struct worker {
+	se_wire wire;
+	cc_context *context;
+	le_data data;
+	bool loaded;
+	int threads;
+	le_pca *pca;
+	kept keep[KEEP];
+	/* the running trial */
+	int64_t number;
+	const le_result *result;
+	bool quiet; /* a finalist: its curve is known */
+} worker;
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+static bool send_error(worker *w, ir_status st, const ir_diag *d)
+{
+	se_message m = {.kind = SE_M_error, .status = st};
+
+	m.cause = ir_diag_size(d) ? ir_diag_get(d, 0)->text : ir_status_text(st);
+	return se_wire_send(&w->wire, &m);
+}
+
+static bool open_data(worker *w, const se_message *o)
+{
+	cc_context_options options = cc_context_default();
+	se_message m = {.kind = SE_M_ready};
+	char key[IR_KEY_CHARS];
+	ir_diag *d = ir_diag_new();
+	ir_status st = IR_EINPUT;
+	bool ok;
+
+	w->threads = (int)o->threads;
+	if (o->budget > 0)
+		rt_set_budget((size_t)o->budget);
+	if (o->data && !w->loaded)
+		st = le_data_load(o->data, (uint64_t)o->seed, o->limit_train, &w->data, d);
+	w->loaded = st == IR_OK;
+	if (st == IR_OK)
+		st = cc_context_new(&options, &w->context, d);
+	if (st != IR_OK) {
+		send_error(w, st, d);
+		ir_diag_free(d);
+		return false;
+	}
+	ir_key_print(w->data.key, key);
+	m.data_key = key;
+	m.target = cc_context_target(w->context);
+	m.width = w->data.table.width;
+	m.ntrain = (int64_t)w->data.ntrain;
+	m.nval = (int64_t)w->data.nval;
+	m.ntest = (int64_t)w->data.ntest;
+	ok = se_wire_send(&w->wire, &m);
+	ir_diag_free(d);
+	return ok;
+}
+
+/* ---- trials ----------------------------------------------------------------------------------------------------- */
+
+static double value_of(const le_result *r)
+{
+	return isnan(r->val_mse) ? r->val_loss : r->val_mse;
+}
+
+static bool report_epoch(void *ctx, int64_t epoch, double train_loss, double val_loss)
+{
+	worker *w = ctx;
+	se_message m = {.kind = SE_M_epoch, .number = w->number, .epoch = epoch, .train = train_loss, .value = val_loss};
+
+	if (!isnan(w->result->val_mse))
+		m.value = w->result->val_mse;
+	return w->quiet || se_wire_send(&w->wire, &m); /* nobody listens any more: stop */
+}
+
+/* Moves the weights of a good trial here; the worst kept one goes. */
+static void keep_weights(worker *w, int64_t number, le_result *r)
+{
+	kept *worst = &w->keep[0];
+
+	for (int i = 1; i < KEEP; i++)
+		if (w->keep[i].number < 0 || (worst->number >= 0 && w->keep[i].value > worst->value))
+			worst = &w->keep[i];
+	if (!isfinite(value_of(r)) || (worst->number >= 0 && worst->value <= value_of(r)))
+		return;
+	if (worst->number >= 0)
+		le_weights_free(&worst->weights);
+	*worst = (kept){number, value_of(r), r->weights, r->weights_key};
+	r->weights = (le_weights){0};
+}
+
+static const kept *find_kept(const worker *w, int64_t number)
+{
+	for (int i = 0; i < KEEP; i++)
+		if (w->keep[i].number == number)
+			return &w->keep[i];
+	return NULL;
+}
+
+static ir_status save(const se_message *t, const le_weights *w, ir_str *cause)
+{
+	const char *const metadata[] = {"ir", t->ir};
+	ir_diag *d = ir_diag_new();
+	ir_status st = le_weights_write(t->save, w, metadata, 1, d);
+
+	if (st != IR_OK)
+		sb_put(cause, ir_diag_size(d) ? ir_diag_get(d, 0)->text : ir_status_text(st));
+	ir_diag_free(d);
+	return st;
+}
+
+static bool send_result(worker *w, const se_message *t, ir_status st, const le_result *r, const char *cause)
+{
+	char key[IR_KEY_CHARS];
+	se_message m = {.kind = SE_M_result, .number = t->number, .status = st, .cause = cause};
+
+	ir_key_print(r->weights_key, key);
+	m.value = value_of(r);
+	m.test_value = isnan(r->test_mse) ? r->test_loss : r->test_mse;
+	m.epochs = r->epochs;
+	m.n_params = r->params;
+	m.flops = r->flops_per_step;
+	m.arena_bytes = (int64_t)r->arena_bytes;
+	m.compile_ms = r->compile_ms;
+	m.train_s = r->wall_s;
+	m.weights_key = st == IR_OK ? key : NULL;
+	return se_wire_send(&w->wire, &m);
+}
+
+static bool run_task(worker *w, const se_message *t)
+{
+	const kept *k = t->test ? find_kept(w, t->number) : NULL;
+	le_result r;
+	ir_str cause;
+	ir_status st;
+	bool ok;
+
+	sb_init(&cause);
+	w->number = t->number;
+	w->result = &r;
+	w->quiet = t->test;
+	st = se_trial_run(w->context, &w->data, t, w->threads, k ? &k->weights : NULL, report_epoch, w, &r, &cause);
+	if (st == IR_OK && t->save)
+		st = save(t, &r.weights, &cause);
+	ok = send_result(w, t, st, &r, st == IR_OK ? NULL : cause.s);
+	if (st == IR_OK && !t->test)
+		keep_weights(w, t->number, &r);
+	le_result_free(&r);
+	sb_fini(&cause);
+	return ok;
+}
+
+static bool find_floor(worker *w, const se_message *ask)
+{
+	const le_data *data = &w->data;
+	se_message m = {.kind = SE_M_floor, .latent = ask->latent, .value = NAN, .test_value = NAN};
+	ir_status st = IR_OK;
+
+	if (!w->pca)
+		st = le_pca_fit(&data->table, data->train, data->ntrain, w->threads, &w->pca);
+	if (st == IR_OK) {
+		m.value = le_pca_mse(w->pca, &data->table, data->val, data->nval, (int)ask->latent, w->threads);
+		m.test_value = le_pca_mse(w->pca, &data->table, data->test, data->ntest, (int)ask->latent, w->threads);
+	}
+	return se_wire_send(&w->wire, &m);
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+static bool answer(worker *w, const se_message *m)
+{
+	switch (m->kind) {
+	case SE_M_open:
+		return open_data(w, m);
+	case SE_M_task:
+		return w->loaded && run_task(w, m);
+	case SE_M_ask_floor:
+		return w->loaded && find_floor(w, m);
+	case SE_M_hello: case SE_M_ready: case SE_M_error: case SE_M_epoch: case SE_M_result: case SE_M_floor:
+	case SE_MESSAGE_COUNT:
+		break;
+	}
+	return false;
+}
+
+/* The pipes move away from 0 and 1, so that a library that prints cannot break the protocol. */
+static void take_pipes(se_wire *wire)
+{
+	int in = fcntl(0, F_DUPFD_CLOEXEC, 3), out = fcntl(1, F_DUPFD_CLOEXEC, 3), null = open("/dev/null", O_RDONLY);
+
+	dup2(null, 0);
+	dup2(2, 1);
+	if (null > 2)
+		close(null);
+	se_wire_init(wire, in, out);
+}
+
+int se_cmd_worker(int argc, char **argv)
+{
+	se_message m = {.kind = SE_M_hello, .version = SE_WIRE_VERSION, .build = SE_VERSION};
+	worker w = {.threads = 1};
+	se_wire_got got = SE_WIRE_END;
+
+	if (argc != 2) {
+		fputs("gradmill worker: started by 'gradmill search', not by hand\n", stderr);
+		return 64;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a killed driver takes us along, even in the middle of a trial */
+	if (getppid() != (pid_t)atol(argv[1]))
+		return 0;
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < KEEP; i++)
+		w.keep[i].number = -1;
+	take_pipes(&w.wire);
+	if (se_wire_send(&w.wire, &m))
+		while ((got = se_wire_wait(&w.wire, &m)) == SE_WIRE_MESSAGE && answer(&w, &m))
+			;
+	for (int i = 0; i < KEEP; i++)
+		if (w.keep[i].number >= 0)
+			le_weights_free(&w.keep[i].weights);
+	le_pca_free(w.pca);
+	if (w.loaded)
+		le_data_free(&w.data);
+	if (w.context)
+		cc_context_free(w.context);
+	se_wire_fini(&w.wire);
+	return got == SE_WIRE_BAD ? 70 : 0;
+}

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Installs what is missing on a Debian 12, builds with warnings as errors, and runs every test but the slow suites.
+set -eu
+cd "$(dirname "$0")/.."
+. examples/setup.sh
+need $BUILD_PACKAGES $TEST_PACKAGES
+cmake -S . -B build/tests -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DGM_WERROR=ON >/dev/null
+cmake --build build/tests
+cd build/tests
+exec ctest --output-on-failure -j 2

@@ -1,0 +1,139 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# A search is the same to the bit for any number of workers and threads and after being killed; its file opens in
+# sqlite3 and Optuna; the documented queries run. $1: the build folder. Needs the Fashion-MNIST package.
+set -u
+GM=$(cd "$1" && pwd)/gradmill
+TMP=$(mktemp -d)
+trap 'rm -rf "$TMP"' EXIT
+export GRADMILL_CACHE="$TMP/cache"
+failed=0
+
+say() { printf '%s\n' "$*"; }
+fail() { say "FAIL: $*"; failed=1; }
+check() { # name, command ..
+	name=$1; shift
+	if "$@" >"$TMP/log" 2>&1; then say "ok: $name"; else fail "$name"; tail -5 "$TMP/log"; fi
+}
+repro() { sqlite3 "$1" 'SELECT * FROM v_repro'; }
+OPTIONS="--data fashion-mnist --limit-train 2000 --epochs 2 --latent 16 --seed 5 --quiet"
+search() { # db, options .. (in the background call the program itself: $! must be its own number)
+	db=$1; shift
+	"$GM" search $OPTIONS --db "$db" "$@"
+}
+code() { # wanted exit code, command ..
+	want=$1; shift
+	"$@" >"$TMP/said" 2>&1
+	got=$?
+	cat "$TMP/said"
+	[ $got -eq $want ] && return 0
+	say "exit $got, wanted $want"
+	return 1
+}
+
+if ! [ -e /usr/share/datasets/fashion-mnist ] && ! find /usr/share -name 't10k-labels-idx1-ubyte*' 2>/dev/null | grep -q .; then
+	say "skipped: dataset-fashion-mnist is not installed"
+	exit 77
+fi
+
+# -- the same table for any jobs and threads
+search "$TMP/a.db" --trials 10 --jobs 1 --threads 1 --json >"$TMP/a.json" 2>"$TMP/log" || { fail "search"; cat "$TMP/log"; exit 1; }
+repro "$TMP/a.db" >"$TMP/a.txt"
+[ "$(wc -l <"$TMP/a.txt")" -eq 10 ] || fail "10 trials wanted: $(wc -l <"$TMP/a.txt")"
+for how in "2 1" "1 2" "3 1"; do
+	set -- $how
+	search "$TMP/b.db" --trials 10 --jobs "$1" --threads "$2" >/dev/null 2>&1
+	repro "$TMP/b.db" >"$TMP/b.txt"
+	check "jobs $1, threads $2: identical" cmp "$TMP/a.txt" "$TMP/b.txt"
+	rm -f "$TMP/b.db"
+done
+
+# -- the same table after kills: of the driver, and of workers
+i=0
+while [ $i -lt 40 ]; do
+	"$GM" search $OPTIONS --db "$TMP/k.db" --trials 10 --jobs 2 >/dev/null 2>&1 &
+	pid=$!
+	sleep 0.$((3 + i % 7))
+	kill -9 $pid 2>/dev/null || { wait $pid && break; }
+	wait $pid 2>/dev/null
+	i=$((i + 1))
+done
+search "$TMP/k.db" --trials 10 --jobs 2 >/dev/null 2>&1
+repro "$TMP/k.db" >"$TMP/k.txt"
+check "after $i kills: identical" cmp "$TMP/a.txt" "$TMP/k.txt"
+check "after kills: integrity" test "$(sqlite3 "$TMP/k.db" 'PRAGMA integrity_check')" = ok
+
+"$GM" search $OPTIONS --db "$TMP/w.db" --trials 10 --jobs 2 >/dev/null 2>&1 &
+pid=$!
+sleep 1
+for worker in $(ps -o pid= --ppid $pid); do kill -9 "$worker"; done
+wait $pid
+repro "$TMP/w.db" >"$TMP/w.txt"
+check "after killed workers: identical" cmp "$TMP/a.txt" "$TMP/w.txt"
+
+# -- going on
+search "$TMP/r.db" --trials 4 >/dev/null 2>&1
+check "going on" "$GM" search --db "$TMP/r.db" --trials 10 --quiet
+repro "$TMP/r.db" >"$TMP/r.txt"
+check "in two parts: identical" cmp "$TMP/a.txt" "$TMP/r.txt"
+check "nothing left to do" "$GM" search --db "$TMP/r.db" --trials 10 --quiet
+check "another seed is refused" code 64 "$GM" search --db "$TMP/r.db" --seed 6
+cp "$TMP/said" "$TMP/said.seed"
+check "the message names the option" grep -q -e --seed "$TMP/said.seed"
+check "another latent is refused" code 64 "$GM" search --db "$TMP/r.db" --latent 8
+"$GM" search $OPTIONS --db "$TMP/i.db" --trials 1000 --jobs 2 >/dev/null 2>&1 &
+pid=$!
+sleep 3
+check "a second driver is refused" code 75 "$GM" search --db "$TMP/i.db" --trials 1000
+kill -INT $pid
+wait $pid
+[ $? -eq 130 ] && say "ok: SIGINT ends with 130" || fail "SIGINT: exit code"
+check "SIGINT: nothing is left running" test "$(sqlite3 "$TMP/i.db" "SELECT count(*) FROM trials WHERE state = 'RUNNING'")" = 0
+
+"$GM" search $OPTIONS --db "$TMP/i.db" --trials 1000 --jobs 2 >/dev/null 2>&1 &
+pid=$!
+sleep 2
+kill -INT $pid
+sleep 0.05
+kill -TERM $pid
+wait $pid
+[ $? -eq 130 ] && say "ok: two signals end with 130" || fail "two signals: exit code"
+
+# -- the rest of the commands
+check "version" test "$("$GM" --version)" = "gradmill $(sed -n 's/^project(gradmill VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)"
+check "unknown command" code 64 "$GM" serch
+check "trials" "$GM" trials "$TMP/a.db"
+check "trials --csv" "$GM" trials "$TMP/a.db" --csv
+check "show" "$GM" show "$TMP/a.db" 3
+check "show: no such trial" code 66 "$GM" show "$TMP/a.db" 3000
+check "best" "$GM" best "$TMP/a.db"
+check "best --ir" "$GM" best "$TMP/a.db" --ir
+check "best --export" "$GM" best "$TMP/a.db" --export "$TMP/best"
+check "exported weights" test -s "$TMP/best/weights.safetensors"
+check "replay" "$GM" replay "$TMP/a.db" 2
+check "query writes nothing" code 65 "$GM" query "$TMP/a.db" "DELETE FROM trials"
+check "foreign file" code 69 "$GM" trials tests/search/run.sh
+check "missing file" code 66 "$GM" trials "$TMP/none.db"
+"$GM" best "$TMP/a.db" --ir >"$TMP/m.gm"
+check "given models" "$GM" search --data fashion-mnist --db "$TMP/g.db" --limit-train 2000 --models "$TMP/m.gm" "$TMP/best/model.gm" --quiet
+check "given models: rows" test "$(sqlite3 "$TMP/g.db" "SELECT count(*) FROM v_best WHERE pca_value > 0")" = 2
+awk -v RS=';' '{ gsub(/--[^\n]*/, ""); if ($0 ~ /[A-Z]/) { gsub(/\n/, " "); print } }' examples/queries.sql | while read -r sql; do
+	"$GM" query "$TMP/a.db" "$sql" >/dev/null || exit 1
+done && say "ok: examples/queries.sql" || fail "examples/queries.sql"
+
+# -- Optuna opens the same file
+PYTHON=${GRADMILL_TEST_PYTHON:-python3}
+if "$PYTHON" -c 'import optuna' 2>/dev/null; then
+	check "optuna.load_study" "$PYTHON" - "$TMP/a.db" <<'PY'
+import sys, optuna
+study = optuna.load_study(study_name="default", storage="sqlite:///" + sys.argv[1])
+done = [t for t in study.trials if t.state.name == "COMPLETE"]
+assert len(study.trials) == 10 and done, study.trials
+assert study.best_value == min(t.value for t in done)
+assert all(t.params["activation"] in ("relu", "gelu", "tanh") for t in done)
+assert all(len(t.intermediate_values) == 2 for t in done)
+PY
+else
+	say "skipped: optuna.load_study (no optuna for $PYTHON)"
+fi
+exit $failed

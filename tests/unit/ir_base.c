@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * ir/base: arenas, strings, doubles as text, files, hashes, distances. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "ir/ir.h"
+
+static void arena_is_zeroed_and_aligned(void **state)
+{
+	ir_arena *a = ar_open();
+	size_t cap = 0, n = 0;
+	int *v = NULL;
+
+	(void)state;
+	for (size_t size = 0; size < 70000; size = 3 * size + 1) {
+		unsigned char *p = ar_alloc(a, size, 1);
+
+		assert_int_equal((uintptr_t)p % 16, 0);
+		for (size_t i = 0; i < size; i++)
+			assert_int_equal(p[i], 0);
+		memset(p, 0xFF, size);
+	}
+	for (int i = 0; i < 1000; i++)
+		*ar_push(a, v, n, cap) = i;
+	assert_int_equal(v[999], 999);
+	assert_string_equal(ar_printf(a, "%s-%d", "x", 7), "x-7");
+	ar_reset(a);
+	assert_int_equal(ar_used(a), 0);
+	assert_int_equal(*(int *)ar_alloc(a, 1, sizeof(int)), 0);
+	ar_free(a);
+	ar_free(NULL);
+}
+
+static void doubles_read_back(void **state)
+{
+	static const double v[] = {0, 1, -1, 0.1, 1e-7, 1e-8, 1.0 / 3, DBL_MAX, DBL_MIN, 5e-324, 123456789012345678.0};
+	ir_str s;
+
+	(void)state;
+	sb_init(&s);
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+		sb_clear(&s);
+		sb_put_double(&s, v[i]);
+		assert_true(strtod(s.s, NULL) == v[i]);
+	}
+	sb_clear(&s);
+	sb_put_double(&s, 0.1);
+	sb_putc(&s, ' ');
+	sb_put_double(&s, 1e-8);
+	sb_putc(&s, ' ');
+	sb_put_double(&s, NAN);
+	sb_putc(&s, ' ');
+	sb_put_double(&s, -INFINITY);
+	assert_string_equal(s.s, "0.1 1e-08 nan -inf");
+	sb_fini(&s);
+}
+
+static void files(void **state)
+{
+	char dir[] = "/tmp/gm_unit_XXXXXX";
+	ir_str path, s;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	sb_init(&path);
+	sb_init(&s);
+	sb_printf(&path, "%s/f", dir);
+	assert_int_equal(ir_file_read(path.s, 100, &s), IR_ENOINPUT);
+	assert_int_equal(ir_file_read(dir, 100, &s), IR_EIO);
+	assert_int_equal(ir_file_write(path.s, "hello", 5), IR_OK);
+	assert_int_equal(ir_file_write(path.s, "world!", 6), IR_OK);
+	assert_int_equal(ir_file_read(path.s, 6, &s), IR_OK);
+	assert_string_equal(s.s, "world!");
+	assert_int_equal(ir_file_read(path.s, 5, &s), IR_EINPUT);
+	assert_int_equal(ir_file_write("/dev/null", "x", 1), IR_OK);
+	assert_int_equal(ir_file_write("/nonexistent/f", "x", 1), IR_EIO);
+	unlink(path.s);
+	assert_int_equal(rmdir(dir), 0); /* no temporary file is left */
+	sb_fini(&path);
+	sb_fini(&s);
+}
+
+static void small_things(void **state)
+{
+	char hex[IR_KEY_CHARS];
+
+	(void)state;
+	ir_key_print(ir_hash("", 0), hex);
+	assert_string_equal(hex, "99aa06d3014798d86001c324468d497f"); /* XXH3-128 of nothing */
+	assert_int_equal(ir_distance("epcohs", "epochs"), 2);
+	assert_int_equal(ir_distance("", "abc"), 3);
+	assert_string_equal(ir_op_nearest("rleu"), "relu");
+	assert_int_equal(ir_status_exit(IR_EBUSY), 75);
+	for (int s = 0; s < IR_STATUS_COUNT; s++)
+		assert_non_null(ir_status_text((ir_status)s));
+}
+
+int main(void)
+{
+	const struct CMUnitTest test[] = {
+		cmocka_unit_test(arena_is_zeroed_and_aligned),
+		cmocka_unit_test(doubles_read_back),
+		cmocka_unit_test(files),
+		cmocka_unit_test(small_things),
+	};
+
+	return cmocka_run_group_tests(test, NULL, NULL);
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The team: a plan made by hand, run with different numbers of threads and different grids for many steps, must give
+ * the same bits; also when OpenMP delivers fewer threads than the plan has. That last case needs another process,
+ * because the limit is read when OpenMP starts: the program runs itself with OMP_THREAD_LIMIT. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <math.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "runtime/rt.h"
+
+/* ---- a small training step: leaves x (moves), w (updated in place); outputs loss (moves), last a ------- */
+
+enum { ROWS = 37, COLS = 29, CELLS = ROWS * COLS, STEPS = 60, BIG = CELLS * 4 + 64 };
+
+/* a[r][c] = f(x[c] + w[r][c]), f being the epilogue behind the last operand */
+static void k_forward(void *const *buf, const int64_t *arg, int64_t r0, int64_t r1, int64_t c0, int64_t c1)
+{
+	const float *x = buf[0], *w = buf[1];
+	float *a = buf[2];
+	rt_kernel *epilogue = (rt_kernel *)(uintptr_t)buf[3];
+
+	for (int64_t r = r0; r < r1; r++) {
+		for (int64_t c = c0; c < c1; c++)
+			a[r * arg[0] + c] = x[c] + w[r * arg[0] + c];
+		void *row = a + r * arg[0];
+		epilogue(&row, arg, 0, 1, c0, c1);
+	}
+}
+
+static void k_squash(void *const *buf, const int64_t *arg, int64_t r0, int64_t r1, int64_t c0, int64_t c1)
+{
+	float *a = buf[0];
+
+	(void)arg, (void)r0, (void)r1;
+	for (int64_t c = c0; c < c1; c++)
+		a[c] = a[c] / (1 + fabsf(a[c]));
+}
+
+/* b[c][r] = sum of a[r][0..c]: reads what other threads wrote */
+static void k_scan(void *const *buf, const int64_t *arg, int64_t r0, int64_t r1, int64_t c0, int64_t c1)
+{
+	const float *a = buf[0];
+	float *b = buf[1];
+
+	for (int64_t c = r0; c < r1; c++)
+		for (int64_t r = c0; r < c1; r++) {
+			float s = 0;
+
+			for (int64_t i = 0; i <= c; i++)
+				s += a[r * arg[0] + i];
+			b[c * arg[1] + r] = s;
+		}
+}
+
+/* w[r][c] -= 0.01 b[c][r] */
+static void k_update(void *const *buf, const int64_t *arg, int64_t r0, int64_t r1, int64_t c0, int64_t c1)
+{
+	const float *b = buf[0];
+	float *w = buf[1];
+
+	for (int64_t r = r0; r < r1; r++)
+		for (int64_t c = c0; c < c1; c++)
+			w[r * arg[0] + c] -= 0.01f * b[c * arg[1] + r];
+}
+
+/* One element: the sum of all, in order */
+static void k_loss(void *const *buf, const int64_t *arg, int64_t r0, int64_t r1, int64_t c0, int64_t c1)
+{
+	const float *a = buf[0];
+	float s = 0;
+
+	(void)r0, (void)r1, (void)c0, (void)c1;
+	for (int64_t i = 0; i < arg[0] * arg[1]; i++)
+		s += a[i] * a[i];
+	*(float *)buf[1] = s;
+}
+
+static const int64_t size_arg[2] = {COLS, ROWS};
+static const rt_slot forward_slot[] = {
+	{RT_SLOT_LEAF, 0, 0, NULL}, {RT_SLOT_LEAF, 1, 0, NULL},
+	{RT_SLOT_OUTPUT, 1, 0, NULL}, {RT_SLOT_CODE, 0, 0, k_squash}};
+static const rt_slot scan_slot[] = {{RT_SLOT_OUTPUT, 1, 0, NULL}, {RT_SLOT_ARENA, 0, 64, NULL}};
+static const rt_slot update_slot[] = {{RT_SLOT_ARENA, 0, 64, NULL}, {RT_SLOT_LEAF, 1, 0, NULL}};
+static const rt_slot loss_slot[] = {{RT_SLOT_OUTPUT, 1, 0, NULL}, {RT_SLOT_OUTPUT, 0, 0, NULL}};
+static const rt_port leaf_port[] = {{"x", COLS * 4}, {"w", CELLS * 4}};
+static const rt_port output_port[] = {{"loss", 4}, {"a", CELLS * 4}};
+
+typedef struct toy {
+	rt_plan plan;
+	rt_launch launch[4];
+	rt_work work[64];
+	uint32_t start[9];
+} toy;
+
+static int64_t blocks(const rt_launch *l)
+{
+	return (l->rows + l->row_block - 1) / l->row_block * ((l->cols + l->col_block - 1) / l->col_block);
+}
+
+/* Barriers before scan and before update; loss runs beside update on the last thread alone, so the others carry
+ * an empty item. Every launch of a thread is cut in two items at an odd place. */
+static void share(toy *t, int threads)
+{
+	uint32_t n = 0;
+
+	for (int me = 0; me < threads; me++) {
+		t->start[me] = n;
+		for (uint32_t l = 0; l < 4; l++) {
+			int64_t all = blocks(&t->launch[l]), lo = all * me / threads, hi = all * (me + 1) / threads;
+			int64_t mid = lo + (hi - lo) / 3;
+
+			if (l == 3 && me != threads - 1)
+				continue;
+			if (l == 3)
+				lo = mid = 0, hi = 1;
+			t->work[n++] = (rt_work){l, l == 1 || l == 2, lo, mid};
+			t->work[n++] = (rt_work){l, 0, mid, hi};
+		}
+	}
+	t->start[threads] = n;
+}
+
+static void toy_init(toy *t, int threads, int64_t rb, int64_t cb)
+{
+	*t = (toy){.launch = {
+		{k_forward, "forward", forward_slot, 4, 2, size_arg, ROWS, COLS, rb, cb},
+		{k_scan, "scan", scan_slot, 2, 2, size_arg, COLS, ROWS, cb, rb},
+		{k_update, "update", update_slot, 2, 2, size_arg, ROWS, COLS, rb, cb},
+		{k_loss, "loss", loss_slot, 2, 2, size_arg, 1, 1, 1, 1},
+	}};
+	share(t, threads);
+	t->plan = (rt_plan){t->launch, 4, t->work, t->start, threads, leaf_port, output_port, 2, 2, BIG};
+}
+
+typedef struct result {
+	float loss[STEPS], w[CELLS], a[CELLS];
+} result;
+
+/* In two runs of unequal length, rebinding what moves. */
+static void toy_run(int threads, int64_t rb, int64_t cb, result *r)
+{
+	static float x[STEPS * COLS];
+	float *xs = malloc(sizeof x);
+	const size_t first = 13;
+	rt_exec *e;
+	toy t;
+
+	for (int i = 0; i < STEPS * COLS; i++)
+		xs[i] = sinf((float)i);
+	memset(r, 0, sizeof *r);
+	toy_init(&t, threads, rb, cb);
+	assert_int_equal(rt_exec_new(&t.plan, &e), IR_OK);
+	rt_bind_leaf(e, 0, xs, COLS * 4);
+	rt_bind_leaf(e, 1, r->w, 0);
+	rt_bind_output(e, 0, r->loss, 4);
+	rt_bind_output(e, 1, r->a, 0);
+	rt_run(e, 0);
+	rt_run(e, first);
+	rt_bind_leaf(e, 0, xs + first * COLS, COLS * 4);
+	rt_bind_output(e, 0, r->loss + first, 4);
+	rt_run(e, STEPS - first);
+	rt_exec_free(e);
+	free(xs);
+}
+
+static void any_team_gives_the_same_bits(void **state)
+{
+	static const int64_t grid[][2] = {{ROWS, COLS}, {1, 1}, {5, 7}, {16, COLS}, {100, 3}};
+	result *want = malloc(sizeof *want), *got = malloc(sizeof *got);
+
+	(void)state;
+	toy_run(1, ROWS, COLS, want);
+	assert_true(want->loss[0] > 1 && want->loss[STEPS - 1] > 0);
+	assert_true(want->loss[1] != want->loss[0]);
+	for (int threads = 1; threads <= 4; threads++)
+		for (size_t g = 0; g < sizeof grid / sizeof *grid; g++) {
+			toy_run(threads, grid[g][0], grid[g][1], got);
+			assert_memory_equal(got, want, sizeof *got);
+		}
+	assert_int_equal(rt_live_bytes(), 0);
+	free(want);
+	free(got);
+}
+
+static void nested(void *ctx, size_t i)
+{
+	result *r = ctx;
+
+	toy_run(4, 5, 7, &r[i]);
+}
+
+/* Inside a parallel loop OpenMP gives a team of one, which plays all four threads. */
+static void runs_inside_a_parallel_loop(void **state)
+{
+	result *r = malloc(3 * sizeof *r);
+
+	(void)state;
+	toy_run(1, ROWS, COLS, &r[2]);
+	rt_parallel(2, 2, nested, r);
+	assert_memory_equal(&r[0], &r[2], sizeof *r);
+	assert_memory_equal(&r[1], &r[2], sizeof *r);
+	free(r);
+}
+
+/* ---- the parts ---------------------------------------------------------------------------------------- */
+
+static atomic_int calls;
+
+static void k_count(void *const *buf, const int64_t *arg, int64_t r0, int64_t r1, int64_t c0, int64_t c1)
+{
+	unsigned char *seen = buf[0];
+
+	assert_true(r0 < r1 && r1 <= arg[0] && c0 < c1 && c1 <= arg[1]);
+	atomic_fetch_add(&calls, 1);
+	for (int64_t r = r0; r < r1; r++)
+		for (int64_t c = c0; c < c1; c++)
+			seen[r * arg[1] + c]++;
+}
+
+/* Blocks [lo, hi) of a 5 x 4 grid over 9 x 11 cells: each cell at most once, with the fewest rectangles. */
+static void blocks_are_merged(void **state)
+{
+	static const struct {
+		int64_t lo, hi;
+		int calls, cells;
+	} row[] = {{0, 20, 1, 99}, {0, 4, 1, 22},   {1, 4, 1, 16},  {1, 9, 3, 44},
+		   {3, 5, 2, 10},  {16, 20, 1, 11}, {19, 20, 1, 2}, {5, 5, 0, 0}};
+	const int64_t arg[2] = {9, 11};
+	const rt_slot slot = {RT_SLOT_OUTPUT, 0, 0, NULL};
+	const rt_launch l = {k_count, "count", &slot, 1, 2, arg, 9, 11, 2, 3};
+	const rt_port port = {"seen", 99};
+	const uint32_t start[2] = {0, 1};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		rt_work w = {0, 0, row[i].lo, row[i].hi};
+		rt_plan p = {&l, 1, &w, start, 1, NULL, &port, 0, 1, 0};
+		unsigned char seen[99] = {0};
+		int cells = 0;
+		rt_exec *e;
+
+		assert_int_equal(rt_exec_new(&p, &e), IR_OK);
+		rt_bind_output(e, 0, seen, 0);
+		atomic_store(&calls, 0);
+		rt_run(e, 1);
+		for (int j = 0; j < 99; j++) {
+			assert_true(seen[j] <= 1);
+			cells += seen[j];
+		}
+		assert_int_equal(atomic_load(&calls), row[i].calls);
+		assert_int_equal(cells, row[i].cells);
+		rt_exec_free(e);
+	}
+}
+
+static void no_memory_is_a_status(void **state)
+{
+	rt_exec *e;
+	toy t;
+
+	(void)state;
+	toy_init(&t, 2, 5, 7);
+	rt_set_budget(1000);
+	assert_int_equal(rt_exec_new(&t.plan, &e), IR_ENOMEM);
+	assert_null(e);
+	rt_set_budget(0);
+	for (int n = 1; n <= 2; n++) {
+		rt_fault_after(n);
+		assert_int_equal(rt_exec_new(&t.plan, &e), IR_ENOMEM);
+		assert_int_equal(rt_live_bytes(), 0);
+	}
+	rt_fault_after(0);
+	rt_exec_free(NULL);
+}
+
+static void mark(void *ctx, size_t i)
+{
+	((int *)ctx)[i] += (int)i + 1;
+}
+
+static void parallel_loop_visits_each_once(void **state)
+{
+	(void)state;
+	for (int threads = 0; threads <= 4; threads++)
+		for (size_t n = 0; n < 20; n++) {
+			int v[20] = {0};
+
+			rt_parallel(threads, n, mark, v);
+			for (size_t i = 0; i < 20; i++)
+				assert_int_equal(v[i], i < n ? (int)i + 1 : 0);
+		}
+}
+
+static void machine_is_sane(void **state)
+{
+	double t = rt_seconds();
+
+	(void)state;
+	assert_true(rt_cores() >= 1 && rt_cores() <= 1 << 20);
+	assert_true(rt_seconds() >= t);
+}
+
+/* ---- fewer threads than asked -------------------------------------------------------------------------- */
+
+extern char **environ;
+
+static void runs_with_fewer_threads(void **state)
+{
+	static const char *const limit[] = {"1", "2", "3"};
+
+	for (size_t i = 0; i < sizeof limit / sizeof *limit; i++) {
+		char *argv[] = {"rt_par", "team", NULL};
+		int status;
+		pid_t pid;
+
+		setenv("OMP_THREAD_LIMIT", limit[i], 1);
+		setenv("KMP_WARNINGS", "0", 1); /* that it could not form the team: we know */
+		assert_int_equal(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ), 0);
+		unsetenv("OMP_THREAD_LIMIT");
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+	(void)state;
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest team[] = {cmocka_unit_test(any_team_gives_the_same_bits)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_team_gives_the_same_bits), cmocka_unit_test(runs_inside_a_parallel_loop),
+		cmocka_unit_test(blocks_are_merged), cmocka_unit_test(no_memory_is_a_status),
+		cmocka_unit_test(parallel_loop_visits_each_once), cmocka_unit_test(machine_is_sane),
+		cmocka_unit_test(runs_with_fewer_threads),
+	};
+
+	if (argc > 1 && !strcmp(argv[1], "team"))
+		return cmocka_run_group_tests(team, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
