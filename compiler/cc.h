@@ -96,7 +96,7 @@ ir_func *cc_eval(const ir_func *f, const cc_feed *feed, const char *const *want,
 
 /* The part of f from its input to "latent" (x -> latent), or from "latent" to "reconstruction" (latent -> ..). */
 ir_func *cc_encoder(const ir_func *f, ir_arena *a, ir_diag *d);
-ir_func *cc_decoder(const ir_func *f, ir_arena *a, ir_diag *d); /* error bypass if it needs the input too */
+ir_func *cc_decoder(const ir_func *f, ir_arena *a, ir_diag *d); /* error no_decoder if it needs the input too */
 
 /* ---- cost (cost.c) ---------------------------------------------------------------------------------------- */
 

@@ -392,7 +392,8 @@ static void mark_stored(cc_grouping *g)
 		g->stored[f->out[i].ref] = true;
 }
 
-/* A constant that must be memory (an operand of matmul or of a call, a result) becomes a map that fills it. */
+/* A constant that must be memory (an operand of matmul or of a call, a result) becomes a map that fills it, before all
+ * that read it. */
 static void fill_constants(cc_grouping *g)
 {
 	for (size_t i = 0; i < g->f->n; i++)
@@ -400,6 +401,9 @@ static void fill_constants(cc_grouping *g)
 			g->group_of[i] = new_group(g, CC_GROUP_MAP, IR_NO_REF, &g->f->ins[i].type);
 			add_member(g, g->group_of[i], (ir_ref)i);
 		}
+	for (size_t i = 0; i < g->f->n; i++)
+		if (g->group_of[i] != CC_NO_GROUP)
+			need_operands(g, g->group_of[i], &g->f->ins[i]);
 }
 
 void cc_group_build(cc_grouping *g, const ir_func *f, ir_arena *a)

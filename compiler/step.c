@@ -387,16 +387,21 @@ ir_func *cc_decoder(const ir_func *f, ir_arena *a, ir_diag *d)
 	const ir_output *z = ir_find_output(f, IR_OUT_LATENT), *y = ir_find_output(f, IR_OUT_RECONSTRUCTION);
 	builder b = {.f = ir_func_new(a, "decode"), .a = a};
 	ir_ref *map = ar_new(a, ir_ref, f->n ? f->n : 1), *path;
+	bool *live = ar_new(a, bool, f->n ? f->n : 1); /* needed behind the latent: x is not */
 	size_t npath;
 
 	if (!z || !y)
 		return ir_report(d, (ir_loc){0}, IR_E_no_output, f->name, z ? IR_OUT_RECONSTRUCTION : IR_OUT_LATENT), NULL;
 	if (ir_find_bypass(f, a, &path, &npath))
-		return ir_report(d, f->ins[y->ref].loc, IR_E_bypass), NULL;
+		return ir_report(d, f->ins[y->ref].loc, IR_E_no_decoder), NULL;
+	live[y->ref] = true;
+	for (size_t i = y->ref + 1; i-- > 0;)
+		for (size_t k = 0; live[i] && i != z->ref && k < f->ins[i].narg; k++)
+			live[f->ins[i].arg[k]] = true;
 	for (size_t i = 0; i <= y->ref; i++)
 		if (i == z->ref)
 			map[i] = leaf(&b, IR_input, IR_OUT_LATENT, f->ins[i].type);
-		else
+		else if (live[i])
 			ir_copy_ins(b.f, f, (ir_ref)i, map);
 	ir_add_output(b.f, IR_OUT_RECONSTRUCTION, map[y->ref]);
 	return b.f;

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Installs what is missing, builds a release in build/, searches dense residual autoencoders on Fashion-MNIST for three
 # minutes (--time in $1 changes that), and shows what one can do with the result.
 set -eu

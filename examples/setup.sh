@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Sourced by examples/quickstart.sh and tests/run.sh: installs the Debian packages that are missing.
 # need PACKAGE...: asks for root only when something is missing.
 need() {

@@ -117,7 +117,7 @@ static int parse(int argc, char **argv, arguments *a)
 		{"space", IR_OPT_STRING, &o->space, 0, "NAME", "what may be varied (dense)"},
 		{"models", IR_OPT_WORDS, &a->models, 0, "FILE ..", "train exactly these, in this order; nothing is sampled"},
 		{"latent", IR_OPT_INT, &o->latent, 1, "Z", "fix the latent size (8, 16, 32 or 64)"},
-		{"epochs", IR_OPT_INT, &o->epochs, 1, "E", "fix the epochs (2 to 6; 1 with --models)"},
+		{"epochs", IR_OPT_INT, &o->epochs, 1, "E", "fix the epochs (3 to 8; 1 with --models)"},
 		{"batch", IR_OPT_INT, &o->batch, 1, "B", "fix the batch size (32 to 256; 128 with --models)"},
 		{"limit-train", IR_OPT_INT, &o->limit_train, 1, "N", "train on N rows only"},
 		{"sampler", IR_OPT_STRING, &o->sampler, 0, "NAME", "who proposes trials (random)"},

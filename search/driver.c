@@ -419,10 +419,13 @@ static ir_status run(se_driver *v)
 
 	if (!se_driver_anything(v))
 		return IR_OK;
-	for (size_t i = 0; st == IR_OK && i < v->pool.n; i++)
-		st = se_pool_start(&v->pool, i);
-	while (st == IR_OK && !v->opened && !stops)
-		st = se_driver_wait(v);
+	while (st == IR_OK && !v->opened && !stops) {
+		for (size_t i = 0; st == IR_OK && i < v->pool.n; i++)
+			if (v->pool.worker[i].state == SE_WORKER_NONE) /* at first, and when it died at its start */
+				st = se_pool_start(&v->pool, i);
+		if (st == IR_OK)
+			st = se_driver_wait(v);
+	}
 	if (st == IR_OK && v->opened)
 		st = run_trials(v);
 	if (st == IR_OK && v->opened && !stops)

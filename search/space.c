@@ -23,7 +23,7 @@ enum {
 /* Ranges such that the median random trial is sane. The loss is a mean over all features, so gradients are small and
  * plain momentum needs rates that look large. */
 static const se_param dense[D_COUNT] = {
-	[D_STEM] = {"stem_width", WORDS("64", "96", "128", "192", "256", "384", "512"), ALWAYS, .shape = true},
+	[D_STEM] = {"stem_width", WORDS("96", "128", "192", "256", "384", "512"), ALWAYS, .shape = true},
 	[D_BLOCKS] = {"blocks", COUNT(0, 3), ALWAYS, .shape = true},
 	[D_LAYERS] = {"layers", COUNT(1, 2), ONLY(D_BLOCKS, 1u << 1 | 1u << 2 | 1u << 3), .shape = true},
 	[D_ACTIVATION] = {"activation", WORDS("relu", "gelu", "tanh"), ALWAYS, .shape = true},
@@ -35,8 +35,8 @@ static const se_param dense[D_COUNT] = {
 	[D_SCHEDULE] = {"schedule", WORDS("constant", "cosine"), ALWAYS},
 	[D_WEIGHT_DECAY] = {"weight_decay", LOG(1e-4, 1e-1), ONLY(D_OPTIMIZER, 1u << 1)},
 	[D_CLIP] = {"clip_norm", WORDS("0", "1", "5"), ALWAYS},
-	[D_BATCH] = {"batch", WORDS("32", "64", "128", "256"), ALWAYS},
-	[D_EPOCHS] = {"epochs", COUNT(2, 6), ALWAYS},
+	[D_BATCH] = {"batch", WORDS("64", "128", "256"), ALWAYS},
+	[D_EPOCHS] = {"epochs", COUNT(3, 8), ALWAYS},
 };
 
 /* Given models: the fixed settings of every trial, recorded like sampled ones. */

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Installs what is missing on a Debian 12, builds with warnings as errors, and runs every test but the slow suites.
 set -eu
 cd "$(dirname "$0")/.."

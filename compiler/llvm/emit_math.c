@@ -146,7 +146,7 @@ val em_log(em *e, val x)
 	return is_f64(e, x) ? libm(e, "log", x) : log_f32(e, x);
 }
 
-/* |x| < 0.625: x + x^3 P(x^2), error 4.1e-9; beyond: sign(x) (1 - 2 / (e^(2|x|) + 1)). */
+/* |x| < 0.625: x + x^3 P(x^2), error 4.1e-9; beyond: 1 - 2 / (e^(2|x|) + 1). The sign is x's, also for -0. */
 static val tanh_f32(em *e, val x)
 {
 	static const double p[] = {-3.333328366e-01, 1.333149076e-01, -5.374349654e-02, 2.065057866e-02, -5.717036314e-03};
@@ -154,8 +154,7 @@ static val tanh_f32(em *e, val x)
 	val small = em_fma(e, mul(e, z, x), polynomial(e, z, p, 5), x);
 	val large = sub(e, num(e, 1), bin(e, LLVMFDiv, num(e, 2), add(e, exp_f32(e, add(e, a, a)), num(e, 1))));
 
-	large = em_call2(e, "llvm.copysign", large, x);
-	return choose(e, compare(e, LLVMRealOLT, a, num(e, 0.625)), small, large);
+	return em_call2(e, "llvm.copysign", choose(e, compare(e, LLVMRealOLT, a, num(e, 0.625)), small, large), x);
 }
 
 val em_tanh(em *e, val x)
@@ -163,12 +162,16 @@ val em_tanh(em *e, val x)
 	return is_f64(e, x) ? libm(e, "tanh", x) : tanh_f32(e, x);
 }
 
-/* 1 / (1 + e^-x). Where e^-x overflows the quotient is 0, as it should be. */
+/* With t = e^-|x|: 1 / (1 + t) for positive x, t / (1 + t) for others. Nothing overflows, and the left tail keeps its
+ * denormals, which 1 / (1 + e^-x) would lose to infinity. */
 val em_sigmoid(em *e, val x)
 {
-	val one = em_float(e, 1, LLVMTypeOf(x));
+	LLVMTypeRef type = LLVMTypeOf(x);
+	val one = em_float(e, 1, type), zero = em_float(e, 0, type);
+	val t = em_exp(e, LLVMBuildFNeg(e->b, em_call1(e, "llvm.fabs", x), ""));
+	val top = choose(e, compare(e, LLVMRealOGE, x, zero), one, t);
 
-	return bin(e, LLVMFDiv, one, add(e, one, em_exp(e, LLVMBuildFNeg(e->b, x, ""))));
+	return bin(e, LLVMFDiv, top, add(e, one, t));
 }
 
 /* |x| < 0.93: x P(x^2), error 7e-10; beyond: sign(x) (1 - e^Q(|x|)), Q fitted to log erfc, error 3.2e-11. */

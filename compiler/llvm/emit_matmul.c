@@ -3,13 +3,12 @@
  *
  * A tile of tile_rows x tile_vectors vectors of C stays in registers while k runs: one vector load of B per vector and one
  * broadcast of A per row. Nothing is packed: at the sizes of small models the operands sit in L1 and L2, and strides are
- * arguments, so one object serves every shape and A stored either way. Every element is one chain of fused
- * multiply-adds in ascending k, whatever the tile: edges use fewer rows and a mask, never another formula. */
+ * arguments, so one object serves every shape and A stored either way. Every element is a chain of fused multiply-adds
+ * in ascending k, cut into blocks that depend on k alone, whatever the tile: edges use fewer rows and a mask, never
+ * another formula. */
 #include "compiler/llvm/emit.h"
 
-#ifndef K_BLOCK
-#define K_BLOCK 64
-#endif
+#define K_BLOCK 64 /* see Note [Blocks of k] */
 
 /* ---- one tile ------------------------------------------------------------------------------------------------- */
 
@@ -184,7 +183,7 @@ static void panel(matmul *m, val j, val width, int vectors, bool masked)
 		call_tile(m, &t, l.i, j, width);
 		em_loop_end(e, &l, NULL);
 		lo = l.i_out;
-		rows = rows == e->t->tile_rows ? 4 : rows / 2;
+		rows = rows > 4 ? 4 : rows / 2;
 	}
 }
 
@@ -304,3 +303,11 @@ void em_transpose_kernel(em *e, const cc_kernel *k)
 	scalars(&t, r.i_out, em_param(e, 3), c0, c1);
 	LLVMBuildRetVoid(e->b);
 }
+
+/* Note [Blocks of k]
+ *
+ * One chain of K products loses about sqrt(K) roundings. Chains of 64, added up in order, lose about sqrt(64) + sqrt(K / 64)
+ * of smaller ones: three times less error at K = 784, for 3 % of the tile's time (a load, an addition and a store per
+ * vector and block). It matters because a relu whose input crosses zero by rounding parts two runs for good. Gradients
+ * of the first step are then closer to the exact ones than those of a framework that runs one chain. 32 costs twice as
+ * much and gains little. */

@@ -64,8 +64,8 @@ static void covers_the_space(void **state)
 			high = g.v[lr] > high ? g.v[lr] : high;
 		}
 	}
-	for (int i = 0; i < 7; i++)
-		assert_in_range(count[se_param_find(&sp, "stem_width")][i], 450, 700);
+	for (int i = 0; i < 6; i++)
+		assert_in_range(count[se_param_find(&sp, "stem_width")][i], 550, 790);
 	for (int i = 0; i < 3; i++)
 		assert_in_range(count[se_param_find(&sp, "skip")][i], 850, 1150); /* of the three quarters with blocks */
 	assert_true(low < 5.1e-4 && high > 4.9e-3);

@@ -177,7 +177,7 @@ static void distributions(void **state)
 			"\"log\": true}}"},
 		{"activation", "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"relu\", \"gelu\", "
 			"\"tanh\"]}}"},
-		{"batch", "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [32, 64, 128, 256]}}"},
+		{"batch", "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [64, 128, 256]}}"},
 	};
 	se_space sp;
 	ir_str s;
@@ -215,7 +215,7 @@ static void every_parameter_is_a_column(void **state)
 static void trial_keys(void **state)
 {
 	const char *const relu[] = {"activation", "relu", NULL}, *const tanh_[] = {"activation", "tanh", NULL};
-	const char *const batch[] = {"batch", "64", NULL};
+	const char *const batch[] = {"batch", "128", NULL};
 	ir_key arch = {1, 2}, k;
 	se_space sp;
 	se_genome g, h;
