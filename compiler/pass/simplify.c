@@ -12,7 +12,7 @@ static const struct {
 	side result;
 } binary[] = {
 #define BINARY(op, left, right, result) {IR_##op, left, right, result},
-#define UNARY(outer, inner)
+#define UNARY(outer, inner, result)
 #include "compiler/rules.def"
 #undef BINARY
 #undef UNARY
@@ -20,9 +20,10 @@ static const struct {
 
 static const struct {
 	ir_op outer, inner;
+	enum { X, INNER } result;
 } unary[] = {
 #define BINARY(op, left, right, result)
-#define UNARY(outer, inner) {IR_##outer, IR_##inner},
+#define UNARY(outer, inner, result) {IR_##outer, IR_##inner, result},
 #include "compiler/rules.def"
 #undef BINARY
 #undef UNARY
@@ -60,7 +61,7 @@ static ir_ref by_rule(const ir_func *dst, const ir_ins *in, const ir_ref *arg)
 	}
 	for (size_t k = 0; k < sizeof unary / sizeof *unary; k++)
 		if (unary[k].outer == in->op && dst->ins[arg[0]].op == unary[k].inner)
-			return dst->ins[arg[0]].arg[0];
+			return unary[k].result == INNER ? arg[0] : dst->ins[arg[0]].arg[0];
 	return IR_NO_REF;
 }
 

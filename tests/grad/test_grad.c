@@ -293,22 +293,17 @@ static void second(check *k, ir_diag *d)
 	}
 	/* seeds of y, then of every gradient: put the weight of y to zero, so that only gradients count */
 	memset(leaf[base].data, 0, ir_type_bytes(&leaf[base].type));
-	for (int i = 0; i < k->c->nx; i++) {
+	for (int i = 0, o = (int)k->vjp->nout; i < k->c->nx; i++) { /* gradients follow in the order of the leaves */
 		const double *g;
-		char name[16];
 
 		if (!is_float(k, i))
 			continue;
-		snprintf(name, sizeof name, "d_x%d", i);
-		for (size_t o = k->vjp->nout; o < twice->nout; o++)
-			if (!strcmp(twice->out[o].name, name)) {
-				g = result(twice, leaf, o, k->a);
-				for (int64_t j = 0; j < ir_type_count(&k->c->x[i].type); j++) {
-					double u = 2 * rt_random_unit(rt_key_seed(k->seed + 99), (uint64_t)(1000 * i + j)) - 1;
+		g = result(twice, leaf, (size_t)o++, k->a);
+		for (int64_t j = 0; j < ir_type_count(&k->c->x[i].type); j++) {
+			double u = 2 * rt_random_unit(rt_key_seed(k->seed + 99), (uint64_t)(1000 * i + j)) - 1;
 
-					back += u * g[j], size += fabs(u * g[j]);
-				}
-			}
+			back += u * g[j], size += fabs(u * g[j]);
+		}
 	}
 	for (int s = 0; s < 2; s++) {
 		size_t w = base + 1;
