@@ -231,6 +231,14 @@ static val combine(kernel *s, val acc, val v)
 	return em_call2(e, is_float ? "llvm.maximum" : "llvm.smax", acc, v);
 }
 
+/* The neutral -0 of a sum of nothing, or of nothing but -0, becomes +0, as in the interpreter. */
+static val finish_sum(kernel *s, val v)
+{
+	if (s->k->reduce != IR_sum || !ir_dtype_is_float(s->k->dtype))
+		return v;
+	return LLVMBuildFAdd(s->e->b, v, em_float(s->e, 0, LLVMTypeOf(v)), "");
+}
+
 typedef void inner_fn(kernel *s, val *acc, int n, const void *ctx);
 
 /* One loop over reduced dimension d in [lo, hi), moving s->at; what is inside updates the n accumulators. */
@@ -313,7 +321,7 @@ static void cols_body(kernel *s, val c, int vectors, val mask)
 		acc[i] = neutral(s);
 	reduce_loops(s, 0, s->k->nred, acc, vectors, cols_inner, &ctx);
 	for (int i = 0; i < vectors; i++)
-		store_access(s, s->k->store[0].access, acc[i],
+		store_access(s, s->k->store[0].access, finish_sum(s, acc[i]),
 			     LLVMBuildAdd(s->e->b, c, em_int(s->e, (int64_t)i * s->e->lanes), ""), mask);
 }
 
@@ -380,9 +388,7 @@ static void rows_body(kernel *s)
 	for (int n = UNROLL / 2; n >= 1; n /= 2)
 		for (int i = 0; i < n; i++)
 			acc[i] = combine(s, acc[i], acc[i + n]);
-	acc[0] = across(s, acc[0]);
-	if (s->k->reduce == IR_sum && ir_dtype_is_float(s->k->dtype)) /* the neutral -0 of an empty sum */
-		acc[0] = LLVMBuildFAdd(e->b, acc[0], em_float(e, 0, LLVMTypeOf(acc[0])), "");
+	acc[0] = finish_sum(s, across(s, acc[0]));
 	LLVMBuildStore(e->b, acc[0], em_element(e, m, s->base[a], at));
 }
 

@@ -15,9 +15,9 @@
 #include "compiler/llvm/jit.h"
 #include "compiler/llvm/target.h"
 
-/* Goes up whenever the code written for an unchanged description changes. */
-#define CC_CODE_VERSION 1
-#define LLVM_VERSION    LLVM_VERSION_STRING
+/* CC_CODE_HASH, from CMakeLists.txt, is the hash of the files that write code: an object made by other ones is never
+ * found, whoever forgets what. */
+#define LLVM_VERSION LLVM_VERSION_STRING
 
 #define OBJECT_MAGIC "gmobj001"
 #define OBJECT_MAX   (64u << 20)
@@ -169,7 +169,7 @@ static ir_key key_of(const cc_context *c, const cc_kernel *k)
 	ir_key key;
 
 	sb_init(&s);
-	sb_printf(&s, "gradmill abi%d code%d llvm%s %s %s %s O%d\n", RT_ABI, CC_CODE_VERSION, LLVM_VERSION,
+	sb_printf(&s, "gradmill abi%d code %s llvm%s %s %s %s O%d\n", RT_ABI, CC_CODE_HASH, LLVM_VERSION,
 		  c->machine.triple, c->machine.cpu, c->machine.features, (int)c->machine.opt);
 	cc_kernel_print(k, &s);
 	key = ir_hash(s.s, s.n);
