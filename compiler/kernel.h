@@ -25,7 +25,10 @@ typedef enum cc_kernel_kind {
 	CC_KERNEL_REDUCE_ROWS, /* the innermost reduced dimension runs along the vector; one column */
 	CC_KERNEL_MATMUL,      /* buf: A, B, C; arg: K, A row stride, A k stride, B k stride, C row stride */
 	CC_KERNEL_MATMUL_EPILOGUE, /* buf: A, B, code, then the epilogue's (the first, C, is a tile on the stack);
-	                              arg: K, A row, A k, B k, buffers of the epilogue but the first, then its own */
+	                              arg: K, A row, A k, B k, buffers of the epilogue but the first, streams n,
+	                              n times (buffer, bytes per row, bytes per element), then the epilogue's own.
+	                              A stream is memory that the epilogue will read and no cache may hold yet: it is
+	                              prefetched while the tile is computed */
 	CC_KERNEL_TRANSPOSE    /* buf: in, out; arg: in row stride, out row stride. out[r, c] = in[c, r] */
 } cc_kernel_kind;
 

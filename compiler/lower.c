@@ -508,6 +508,34 @@ static void add_tile(expr *e, ir_ref root)
 	e->node_of[root] = load_node(e, &v, &e->p->f->ins[root].type, false);
 }
 
+/* Weights and moments: leaves of two dimensions, touched once per step, that were evicted since. Values of the arena
+ * were written a moment ago. */
+static bool is_stream(const expr *e, const access *a)
+{
+	return a->base != IR_NO_REF && !a->write && a->stride[0] > 1 && a->stride[1] == 1 &&
+	       e->p->place[a->base].kind == RT_SLOT_LEAF;
+}
+
+/* The matmul's arguments in front of the epilogue's: see kernel.h. */
+static void add_streams(const expr *e, cc_launch *l)
+{
+	int64_t *arg = ar_new(e->p->a, int64_t, l->narg + 1 + 3 * e->nacc);
+	size_t n = l->narg + 1;
+
+	memcpy(arg, l->arg, l->narg * sizeof *arg);
+	for (size_t i = 1; i < e->nacc; i++) {
+		int64_t bytes = (int64_t)ir_dtype_size(e->acc[i].a.dtype);
+
+		if (!is_stream(e, &e->acc[i]))
+			continue;
+		arg[l->narg]++;
+		arg[n++] = (int64_t)i;
+		arg[n++] = e->acc[i].stride[0] * bytes;
+		arg[n++] = bytes;
+	}
+	l->arg = arg, l->narg = n;
+}
+
 static void add_epilogue(cc_plan *p, uint32_t group, cc_launch *l)
 {
 	const cc_group *g = &p->g.group[group];
@@ -523,6 +551,7 @@ static void add_epilogue(cc_plan *p, uint32_t group, cc_launch *l)
 	describe(&e, k, 1);
 	k->access[0].along = e.acc[0].a.along = CC_ALONG_NEXT;
 	l->epilogue = k;
+	add_streams(&e, l);
 	fill(&e, k, l, 1);
 	l->flops += e.flops * (double)(l->rows * l->cols);
 	l->cost += stream_cost((double)(l->rows * l->cols), (double)e.nacc, e.flops);

@@ -9,6 +9,10 @@
 #include "compiler/llvm/emit.h"
 
 #define K_BLOCK 64 /* see Note [Blocks of k] */
+#define CHUNK_BYTES (256 << 10) /* of B: a quarter of the L2 of today's servers, half of older ones */
+#define MAX_VECTORS 3 /* widest tile of target.c */
+#define MAX_HEIGHTS 4 /* tile_rows, 4, 2, 1 */
+#define STREAMS 5  /* argument of the epilogue form: how many streams follow (kernel.h) */
 
 /* ---- one tile ------------------------------------------------------------------------------------------------- */
 
@@ -115,7 +119,8 @@ typedef struct matmul {
 	LLVMTypeRef s;
 	bool epilogue;
 	val k, as, ak, ldb, ldc, a, b, c; /* c: C, or the scratch tile */
-	val code, bufs;                   /* epilogue: its address, its operands */
+	val code, bufs, args;             /* epilogue: its address, operands and arguments */
+	val streams;                      /* how many */
 } matmul;
 
 /* Scratch for one tile, and the epilogue's operands behind it: operand 0 will point at the scratch. */
@@ -130,6 +135,9 @@ static void enter_epilogue(matmul *m)
 	LLVMSetAlignment(m->c, 64);
 	m->bufs = LLVMBuildArrayAlloca(e->b, e->ptr, LLVMBuildAdd(e->b, n, em_int(e, 1), ""), "");
 	m->code = em_load_ptr(e, from, 2);
+	m->streams = em_load_arg(e, em_param(e, 1), STREAMS);
+	m->args = em_element(e, e->i64, em_param(e, 1),
+			     LLVMBuildAdd(e->b, em_int(e, STREAMS + 1), LLVMBuildMul(e->b, m->streams, em_int(e, 3), ""), ""));
 	em_loop_begin(e, &l, em_int(e, 0), n, 1, NULL, 0);
 	LLVMBuildStore(e->b,
 		       LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, from, LLVMBuildAdd(e->b, l.i, em_int(e, 3), "")), ""),
@@ -143,11 +151,35 @@ static void call_epilogue(matmul *m, val i, int rows, val j, val width)
 	em *e = m->e;
 	LLVMTypeRef t[6] = {e->ptr, e->ptr, e->i64, e->i64, e->i64, e->i64};
 	val back = LLVMBuildAdd(e->b, LLVMBuildMul(e->b, i, m->ldc, ""), j, "");
-	val arg[6] = {m->bufs, em_element(e, e->i64, em_param(e, 1), em_int(e, 5)), i,
-		      LLVMBuildAdd(e->b, i, em_int(e, rows), ""), j, LLVMBuildAdd(e->b, j, width, "")};
+	val arg[6] = {m->bufs, m->args, i, LLVMBuildAdd(e->b, i, em_int(e, rows), ""), j, LLVMBuildAdd(e->b, j, width, "")};
 
 	LLVMBuildStore(e->b, em_element(e, m->s, m->c, LLVMBuildNeg(e->b, back, "")), m->bufs);
 	LLVMBuildCall2(e->b, LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, 6, 0), m->code, arg, 6, "");
+}
+
+/* Asks for what the epilogue of this tile will read, so that it arrives while the products are computed. */
+static void prefetch_streams(matmul *m, val i, int rows, val j)
+{
+	em *e = m->e;
+	em_loop l;
+
+	em_loop_begin(e, &l, em_int(e, 0), m->streams, 1, NULL, 0);
+	{
+		val at = em_element(e, e->i64, em_param(e, 1),
+				    LLVMBuildAdd(e->b, em_int(e, STREAMS + 1), LLVMBuildMul(e->b, l.i, em_int(e, 3), ""), ""));
+		val row = em_load_arg(e, at, 1), offset = LLVMBuildMul(e->b, j, em_load_arg(e, at, 2), ""), p;
+
+		p = LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, m->bufs, em_load_arg(e, at, 0)), "");
+		p = em_element(e, e->i8, p, LLVMBuildAdd(e->b, LLVMBuildMul(e->b, i, row, ""), offset, ""));
+		for (int r = 0; r < rows; r++) {
+			for (int line = 0; line < CC_MATMUL_TILE_STRIDE * 4; line += 64)
+				em_call(e, "llvm.prefetch", &e->ptr, 1,
+					(val[]){em_element(e, e->i8, p, em_int(e, line)), LLVMConstInt(e->i32, 1, 0),
+						LLVMConstInt(e->i32, 3, 0), LLVMConstInt(e->i32, 1, 0)}, 4);
+			p = em_element(e, e->i8, p, row);
+		}
+	}
+	em_loop_end(e, &l, NULL);
 }
 
 static void call_tile(matmul *m, const tile *t, val i, val j, val width)
@@ -163,40 +195,88 @@ static void call_tile(matmul *m, const tile *t, val i, val j, val width)
 			       : em_element(e, m->s, m->c, LLVMBuildAdd(e->b, LLVMBuildMul(e->b, i, m->ldc, ""), j, ""));
 	arg[T_LDC] = m->ldc, arg[T_K] = m->k;
 	arg[T_LAST] = LLVMBuildSub(e->b, width, em_int(e, (int64_t)(t->vectors - 1) * e->lanes), "");
+	if (m->epilogue)
+		prefetch_streams(m, i, t->rows, j);
 	LLVMBuildCall2(e->b, tile_type(e), t->fn, arg, T_PARAMS, "");
 	if (m->epilogue)
 		call_epilogue(m, i, t->rows, j, width);
 }
 
-/* All rows of one panel of columns [j, j + width): whole tiles, then halves of a tile. */
-static void panel(matmul *m, val j, val width, int vectors, bool masked)
+/* Columns [from, to) of the rows at i: whole tiles, then one masked one for what is left. */
+static void row_of_tiles(matmul *m, const tile *full, const tile *masked, val i, val from, val to)
+{
+	em *e = m->e;
+	int64_t wide = (int64_t)full->vectors * e->lanes;
+	val rest;
+	em_loop j;
+
+	em_loop_begin(e, &j, from, LLVMBuildSub(e->b, to, em_int(e, wide - 1), ""), wide, NULL, 0);
+	call_tile(m, full, i, j.i, em_int(e, wide));
+	em_loop_end(e, &j, NULL);
+	rest = LLVMBuildSub(e->b, to, j.i_out, "");
+	for (int v = 1; v <= full->vectors; v++) { /* at most one of these fits */
+		val more = LLVMBuildICmp(e->b, LLVMIntSGT, rest, em_int(e, (int64_t)(v - 1) * e->lanes), "");
+		val fits = LLVMBuildICmp(e->b, LLVMIntSLE, rest, em_int(e, (int64_t)v * e->lanes), "");
+		em_if f;
+
+		em_if_begin(e, &f, LLVMBuildAnd(e->b, more, fits, ""));
+		call_tile(m, &masked[v - 1], i, j.i_out, rest);
+		em_if_end(e, &f);
+	}
+}
+
+/* All rows of the columns [from, to): tiles of all rows, then of 4, 2 and 1. tiles: see emit_tiles. */
+static void chunk_of_columns(matmul *m, tile (*tiles)[1 + MAX_VECTORS], val from, val to)
 {
 	em *e = m->e;
 	val lo = em_param(e, 2), hi = em_param(e, 3);
 
-	for (int rows = e->t->tile_rows; rows >= 1;) {
-		tile t = {rows, vectors, masked, NULL};
-		em_loop l;
+	for (int r = 0; r < MAX_HEIGHTS && tiles[r][0].rows; r++) {
+		int rows = tiles[r][0].rows;
+		em_loop i;
 
-		emit_tile(e, m->s, &t);
-		em_loop_begin(e, &l, lo, LLVMBuildSub(e->b, hi, em_int(e, rows - 1), ""), rows, NULL, 0);
-		call_tile(m, &t, l.i, j, width);
-		em_loop_end(e, &l, NULL);
-		lo = l.i_out;
+		em_loop_begin(e, &i, lo, LLVMBuildSub(e->b, hi, em_int(e, rows - 1), ""), rows, NULL, 0);
+		row_of_tiles(m, &tiles[r][0], &tiles[r][1], i.i, from, to);
+		em_loop_end(e, &i, NULL);
+		lo = i.i_out;
+	}
+}
+
+/* One function per height (tile_rows, 4, 2, 1) and width (whole, then masked with 1 .. tile_vectors vectors). */
+static void emit_tiles(em *e, LLVMTypeRef s, tile (*tiles)[1 + MAX_VECTORS])
+{
+	int rows = e->t->tile_rows;
+
+	for (int r = 0; rows >= 1; r++) {
+		for (int v = 0; v <= e->t->tile_vectors; v++) {
+			tiles[r][v] = (tile){rows, v ? v : e->t->tile_vectors, v > 0, NULL};
+			emit_tile(e, s, &tiles[r][v]);
+		}
 		rows = rows > 4 ? 4 : rows / 2;
 	}
+}
+
+/* So many columns that their part of B stays in L2 while all rows of A pass by: a multiple of the tile's width. */
+static val chunk_width(matmul *m, ir_dtype t)
+{
+	em *e = m->e;
+	val one = em_int(e, 1), tiles = em_int(e, CHUNK_BYTES / ((int64_t)CC_MATMUL_TILE_STRIDE * (int64_t)ir_dtype_size(t)));
+	val k = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, m->k, one, ""), m->k, one, "");
+
+	tiles = LLVMBuildUDiv(e->b, tiles, k, "");
+	tiles = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, tiles, one, ""), tiles, one, "");
+	return LLVMBuildMul(e->b, tiles, em_int(e, CC_MATMUL_TILE_STRIDE), "");
 }
 
 void em_matmul_kernel(em *e, const cc_kernel *k)
 {
 	matmul m = {.e = e, .s = em_scalar(e, k->dtype), .epilogue = k->kind == CC_KERNEL_MATMUL_EPILOGUE};
-	int nv = e->t->tile_vectors;
-	val args = em_param(e, 1), bufs = em_param(e, 0), rest;
-	int64_t wide;
-	em_loop l;
+	tile tiles[MAX_HEIGHTS][1 + MAX_VECTORS] = {{{0}}};
+	val args = em_param(e, 1), bufs = em_param(e, 0), c1 = em_param(e, 5), chunk, next;
+	em_loop c;
 
 	e->lanes = e->t->vector_bytes / (int)ir_dtype_size(k->dtype);
-	wide = (int64_t)nv * e->lanes;
+	emit_tiles(e, m.s, tiles);
 	m.k = em_load_arg(e, args, 0), m.as = em_load_arg(e, args, 1), m.ak = em_load_arg(e, args, 2);
 	m.ldb = em_load_arg(e, args, 3);
 	m.a = em_load_ptr(e, bufs, 0), m.b = em_load_ptr(e, bufs, 1);
@@ -206,19 +286,12 @@ void em_matmul_kernel(em *e, const cc_kernel *k)
 		m.c = em_load_ptr(e, bufs, 2);
 		m.ldc = em_load_arg(e, args, 4);
 	}
-	em_loop_begin(e, &l, em_param(e, 4), LLVMBuildSub(e->b, em_param(e, 5), em_int(e, wide - 1), ""), wide, NULL, 0);
-	panel(&m, l.i, em_int(e, wide), nv, false);
-	em_loop_end(e, &l, NULL);
-	rest = LLVMBuildSub(e->b, em_param(e, 5), l.i_out, "");
-	for (int v = 1; v <= nv; v++) { /* exactly one of these fits what is left, or none */
-		val more = LLVMBuildICmp(e->b, LLVMIntSGT, rest, em_int(e, (int64_t)(v - 1) * e->lanes), "");
-		val fits = LLVMBuildICmp(e->b, LLVMIntSLE, rest, em_int(e, (int64_t)v * e->lanes), "");
-		em_if f;
-
-		em_if_begin(e, &f, LLVMBuildAnd(e->b, more, fits, ""));
-		panel(&m, l.i_out, rest, v, true);
-		em_if_end(e, &f);
-	}
+	chunk = chunk_width(&m, k->dtype);
+	next = LLVMBuildSub(e->b, LLVMBuildAdd(e->b, LLVMBuildSub(e->b, c1, em_param(e, 4), ""), chunk, ""), em_int(e, 1), "");
+	em_loop_begin(e, &c, em_int(e, 0), LLVMBuildSDiv(e->b, next, chunk, ""), 1, NULL, 0);
+	next = LLVMBuildAdd(e->b, em_param(e, 4), LLVMBuildMul(e->b, c.i, chunk, ""), "");
+	chunk_of_columns(&m, tiles, next, smaller(e, LLVMBuildAdd(e->b, next, chunk, ""), c1));
+	em_loop_end(e, &c, NULL);
 	LLVMBuildRetVoid(e->b);
 }
 
