@@ -53,7 +53,6 @@ ir_func *cc_vjp(const ir_func *f, ir_arena *a, ir_diag *d);
 /* ---- training steps (step.c) ---------------------------------------------------------------------------- */
 
 typedef enum cc_optimizer { CC_SGD, CC_ADAM, CC_ADAMW, CC_OPTIMIZER_COUNT } cc_optimizer;
-const char *cc_optimizer_name(cc_optimizer o);
 bool cc_optimizer_find(const char *name, cc_optimizer *out);
 
 /* One (loss, parameters, optimiser) triple of a step. */
@@ -77,12 +76,17 @@ typedef struct cc_feed {
 	int64_t width;   /* D; must be the model's */
 } cc_feed;
 
-/* Leaf names of what cc_step and cc_eval add to the model's own params and states. */
-#define CC_IN_TABLE "table" /* u8 or f32 [rows, D] */
-#define CC_IN_INDEX "index" /* i32[B]: rows of this step */
-#define CC_IN_KEY   "key"   /* i32[2]: only if the model takes a key */
-/* Step scalars, one of each per objective i, in the model's float type: "lr0" the learning rate; and for Adam
- * "alpha0" = lr / (1 - beta1^t) and "rsc0" = 1 / sqrt(1 - beta2^t), computed by the caller in double (t from 1). */
+/* Leaf names of what cc_step and cc_eval add to the model's own params and states. They begin with a dot and a model's
+ * names may not (message reserved_name), so no model can take one of them. */
+#define CC_IN_TABLE ".table" /* u8 or f32 [rows, D] */
+#define CC_IN_INDEX ".index" /* i32[B]: rows of this step */
+#define CC_IN_KEY   ".key"   /* i32[2]: only if the model takes a key */
+/* Step scalars of the first objective, in the model's float type (objective i has i in place of the 0): the learning
+ * rate; and for Adam lr / (1 - beta1^t) and 1 / sqrt(1 - beta2^t), computed by the caller in double (t from 1). */
+#define CC_IN_LR    ".lr0"
+#define CC_IN_ALPHA ".alpha0"
+#define CC_IN_RSC   ".rsc0"
+/* The optimiser's states of param w are ".m.w" and ".v.w". */
 
 /* A whole training step: gather rows, forward, reverse sweep, clipping, optimiser; params, moments updated in place.
  * f is the model's entry, bound. Its other inputs than x and key are not allowed. Results: one "loss" per

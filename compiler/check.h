@@ -6,10 +6,12 @@
 
 #include "compiler/cc.h"
 
-/* count comparisons, the largest error among them, and what it may be. count 0: there was nothing to compare. */
+/* count comparisons, the largest error among them, and what it may be. count 0: there was nothing to compare, or, if
+ * why is set, it could not be compared, which is a failure. */
 typedef struct cc_finding {
 	size_t count;
 	double error, bound;
+	const char *why;
 	const char *worst; /* what had the largest error: "l0_w[17]"; lives in the check's arena */
 } cc_finding;
 

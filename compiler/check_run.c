@@ -383,8 +383,12 @@ ir_status cc_check_gradient(cc_check *k, cc_finding *coordinates, cc_finding *di
 	double scale;
 
 	*coordinates = *directions = (cc_finding){.bound = GRADIENT_BOUND};
-	if (k->g == k->f || !isfinite(objective(k, k->value, &scale)))
+	if (k->g == k->f)
 		return IR_OK;
+	if (!isfinite(objective(k, k->value, &scale))) {
+		coordinates->why = directions->why = "objective is not finite";
+		return IR_OK;
+	}
 	plan_tasks(k, &all);
 	for (size_t w = 0; w < k->nwrt; w++)
 		k->unit += (double)ir_type_count(&k->wide->ins[k->wrt[w]].type);

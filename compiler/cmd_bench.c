@@ -102,7 +102,7 @@ static void fill(bench *b, size_t i)
 
 static ir_status bind_all(bench *b)
 {
-	static const char *const scalar[3] = {"lr0", "alpha0", "rsc0"};
+	static const char *const scalar[3] = {CC_IN_LR, CC_IN_ALPHA, CC_IN_RSC};
 	ir_status st = rt_exec_new(cc_program_plan(b->program), &b->exec);
 
 	b->nleaf = cc_program_leaves(b->program);

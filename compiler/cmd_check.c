@@ -91,7 +91,7 @@ static ir_status check_func(const options *o, cc_context *c, const ir_func *f, c
 
 static bool holds(const cc_finding *f)
 {
-	return f->count == 0 || f->error <= f->bound;
+	return !f->why && (f->count == 0 || f->error <= f->bound);
 }
 
 static bool all_hold(const report *r)
@@ -104,7 +104,9 @@ static bool all_hold(const report *r)
 static void put_finding(const char *what, const cc_finding *f, const char *of, ir_str *out)
 {
 	sb_printf(out, "  %-11s ", what);
-	if (f->count == 0)
+	if (f->why)
+		sb_printf(out, "FAILED  %s\n", f->why);
+	else if (f->count == 0)
 		sb_printf(out, "-       nothing to compare\n");
 	else
 		sb_printf(out, "%-7s %zu %s, largest error %.2g (bound %.0e)%s%s\n", holds(f) ? "ok" : "FAILED", f->count, of,
@@ -130,16 +132,20 @@ static void put_text(const report *r, ir_str *out)
 static void put_json_finding(const char *what, const cc_finding *f, ir_str *out)
 {
 	sb_printf(out, ", \"%s\": {\"ok\": %s, \"count\": %zu, \"error\": ", what, holds(f) ? "true" : "false", f->count);
-	cc_json_real(out, f->error);
+	sb_put_json_real(out, f->error);
 	sb_put(out, ", \"bound\": ");
-	cc_json_real(out, f->bound);
+	sb_put_json_real(out, f->bound);
+	if (f->why) {
+		sb_put(out, ", \"why\": ");
+		sb_put_json_text(out, f->why);
+	}
 	sb_putc(out, '}');
 }
 
 static void put_json(const report *r, ir_str *out)
 {
 	sb_put(out, "{\"name\": ");
-	cc_json_text(out, r->name);
+	sb_put_json_text(out, r->name);
 	sb_printf(out, ", \"bottleneck\": \"%s\"", r->bottleneck);
 	put_json_finding("gradients", &r->gradient, out);
 	put_json_finding("directions", &r->direction, out);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * compiler/cmd_common.c -- what the commands of this layer share. Commands print; nothing below them does. */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "compiler/cmd_int.h"
@@ -71,26 +70,4 @@ int cc_write_answer(const char *command, const char *path, const ir_str *s)
 	if (st != IR_OK)
 		fprintf(stderr, "gradmill %s: %s: %s\n", command, path, strerror(errno));
 	return ir_status_exit(st);
-}
-
-void cc_json_text(ir_str *out, const char *s)
-{
-	sb_putc(out, '"');
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			sb_putc(out, '\\');
-		if ((unsigned char)*s < 32)
-			sb_printf(out, "\\u%04x", *s);
-		else
-			sb_putc(out, *s);
-	}
-	sb_putc(out, '"');
-}
-
-void cc_json_real(ir_str *out, double v)
-{
-	if (isfinite(v))
-		sb_put_double(out, v);
-	else
-		sb_put(out, "null");
 }

@@ -38,7 +38,4 @@ int cc_parse_precision(const char *command, const char *text, bool *f64);
 /* s to path, or to stdout for NULL. 0, or the exit code after a message. */
 int cc_write_answer(const char *command, const char *path, const ir_str *s);
 
-void cc_json_text(ir_str *out, const char *s);  /* quoted and escaped */
-void cc_json_real(ir_str *out, double v);       /* null if not finite */
-
 #endif

@@ -72,7 +72,7 @@ static void put_json(ir_op op, ir_str *out)
 		sb_printf(out, "%s{\"name\": \"%s\", \"optional\": %s}", k ? ", " : "", ir_attr_name(o->attr[k]),
 			  o->optional[k] ? "true" : "false");
 	sb_printf(out, "], \"gradient\": \"%s\", \"doc\": ", gradient(op));
-	cc_json_text(out, o->doc);
+	sb_put_json_text(out, o->doc);
 	sb_putc(out, '}');
 }
 

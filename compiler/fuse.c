@@ -81,33 +81,41 @@ cc_view cc_view_of(const cc_grouping *g, ir_ref r)
 	return step_view(in, &g->f->ins[in->arg[0]].type, &v);
 }
 
-/* Reshape needs its operand in one piece; so do the operands of calls, and the second one of matmul its rows. */
+/* Must view o be written out for instruction i, which reads it as operand k? Reshape needs its operand in one piece; so do
+ * calls, and matmul the rows of its second operand. */
+static bool needs_copy(const cc_grouping *g, const ir_ins *in, size_t k)
+{
+	ir_ref o = in->arg[k];
+	const ir_type *t = &g->f->ins[o].type;
+	cc_view v;
+
+	if (!is_alias(g, o))
+		return false;
+	v = cc_view_of(g, o);
+	if (g->f->ins[v.base].op == IR_constant)
+		return true;
+	if (in->op == IR_matmul)
+		return k == 1 && v.stride[1] != 1 && t->dim[1] != 1;
+	return (in->op == IR_reshape || ir_op_info(in->op)->lower == IR_LOWER_call) && !cc_view_is_contiguous(&v, t);
+}
+
+/* A copy changes the strides of the views behind it, so what was fine before is looked at again until nothing changes. */
 static void mark_copies(cc_grouping *g)
 {
 	const ir_func *f = g->f;
+	bool changed = true;
 
-	for (size_t i = 0; i < f->n; i++) {
-		const ir_ins *in = &f->ins[i];
-		ir_lower lower = ir_op_info(in->op)->lower;
-
-		for (size_t k = 0; k < in->narg; k++) {
-			ir_ref o = in->arg[k];
-			cc_view v = cc_view_of(g, o);
-			const ir_type *t = &f->ins[o].type;
-			bool whole = in->op == IR_reshape || lower == IR_LOWER_call;
-
-			if (!is_alias(g, o))
-				continue;
-			if (f->ins[v.base].op == IR_constant || (whole && !cc_view_is_contiguous(&v, t)) ||
-			    (in->op == IR_matmul && k == 1 && v.stride[1] != 1 && t->dim[1] != 1))
-				g->copied[o] = true;
-		}
-		if (lower == IR_LOWER_copy)
-			g->copied[i] = true;
-	}
+	for (size_t i = 0; i < f->n; i++)
+		g->copied[i] = ir_op_info(f->ins[i].op)->lower == IR_LOWER_copy;
 	for (size_t i = 0; i < f->nout; i++)
-		if (is_alias(g, f->out[i].ref))
-			g->copied[f->out[i].ref] = true;
+		g->copied[f->out[i].ref] |= is_alias(g, f->out[i].ref);
+	while (changed) {
+		changed = false;
+		for (size_t i = 0; i < f->n; i++)
+			for (size_t k = 0; k < f->ins[i].narg; k++)
+				if (needs_copy(g, &f->ins[i], k))
+					g->copied[f->ins[i].arg[k]] = changed = true;
+	}
 }
 
 /* ---- groups --------------------------------------------------------------------------------------------- */

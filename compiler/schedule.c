@@ -55,42 +55,62 @@ static void number_leaves(cc_plan *p)
 		}
 }
 
-/* Does group t read leaf s other than at the very element it then overwrites? */
-static bool reads_elsewhere(const cc_plan *p, uint32_t t, ir_ref i, size_t k, ir_ref s)
-{
-	ir_ref o = p->f->ins[i].arg[k];
-	cc_view v = cc_view_of(&p->g, o);
+/* One operand of one instruction that reads a leaf, directly or by a view. */
+typedef struct reader {
+	ir_ref ins;
+	uint32_t operand;
+	struct reader *next;
+} reader;
 
-	if (v.base != s)
-		return false;
-	return o != s || p->g.group[t].root == i || p->g.group[t].kind == CC_GROUP_CALL ||
-	       !ir_shape_equal(&p->f->ins[s].type, &p->g.group[t].shape);
+static reader **find_readers(const cc_plan *p)
+{
+	const ir_func *f = p->f;
+	reader **of = ar_new(p->a, reader *, f->n ? f->n : 1);
+
+	for (size_t i = 0; i < f->n; i++)
+		for (uint32_t k = 0; k < f->ins[i].narg; k++) {
+			ir_ref base = cc_view_of(&p->g, f->ins[i].arg[k]).base;
+			reader *r;
+
+			if (!ir_is_leaf(f, base) || p->g.group_of[i] == CC_NO_GROUP)
+				continue;
+			r = ar_new(p->a, reader, 1);
+			*r = (reader){(ir_ref)i, k, of[base]};
+			of[base] = r;
+		}
+	return of;
+}
+
+/* Does its own group read leaf s here other than at the very element it then overwrites? */
+static bool reads_elsewhere(const cc_plan *p, uint32_t t, const reader *r, ir_ref s)
+{
+	const cc_group *g = &p->g.group[t];
+
+	return p->f->ins[r->ins].arg[r->operand] != s || g->root == r->ins || g->kind == CC_GROUP_CALL ||
+	       !ir_shape_equal(&p->f->ins[s].type, &g->shape);
 }
 
 /* May the value v be written straight into state s? Every other reader of s must come before; if so, that becomes a
  * need of v's group. */
-static bool claim_in_place(cc_plan *p, ir_ref s, ir_ref v)
+static bool claim_in_place(cc_plan *p, reader *const *readers, ir_ref s, ir_ref v)
 {
 	uint32_t t = p->g.group_of[v];
 
-	for (int pass = 0; pass < 2; pass++)
-		for (size_t i = 0; i < p->f->n; i++)
-			for (size_t k = 0; k < p->f->ins[i].narg; k++) {
-				uint32_t r = p->g.group_of[i];
+	for (const reader *r = readers[s]; r; r = r->next) {
+		uint32_t other = p->g.group_of[r->ins];
 
-				if (r == CC_NO_GROUP || cc_view_of(&p->g, p->f->ins[i].arg[k]).base != s)
-					continue;
-				if (pass == 1)
-					cc_group_need(&p->g, t, r);
-				else if (r == t ? reads_elsewhere(p, t, (ir_ref)i, k, s) : cc_group_reaches(&p->g, r, t))
-					return false;
-			}
+		if (other == t ? reads_elsewhere(p, t, r, s) : cc_group_reaches(&p->g, other, t))
+			return false;
+	}
+	for (const reader *r = readers[s]; r; r = r->next)
+		cc_group_need(&p->g, t, p->g.group_of[r->ins]);
 	return true;
 }
 
 void cc_place_values(cc_plan *p)
 {
 	const ir_func *f = p->f;
+	reader **readers = find_readers(p);
 
 	p->place = ar_new(p->a, cc_place, f->n ? f->n : 1); /* RT_SLOT_ARENA is 0 */
 	p->late_copy = ar_new(p->a, bool, f->nout ? f->nout : 1);
@@ -102,7 +122,7 @@ void cc_place_values(cc_plan *p)
 		if (o->state == IR_NO_REF) {
 			p->place[o->ref] = (cc_place){RT_SLOT_OUTPUT, (uint32_t)p->nresult, 0};
 			p->result[p->nresult++] = (ir_ref)i;
-		} else if (claim_in_place(p, o->state, o->ref)) {
+		} else if (claim_in_place(p, readers, o->state, o->ref)) {
 			p->place[o->ref] = p->place[o->state];
 		} else {
 			p->late_copy[i] = true;
@@ -112,42 +132,78 @@ void cc_place_values(cc_plan *p)
 
 /* ---- levels --------------------------------------------------------------------------------------------------- */
 
+/* The groups that are alive, those that need fewer others first: a group needs all that its needs need, so this is an order
+ * in which every need comes before. */
+static size_t order_groups(const cc_plan *p, uint32_t *out)
+{
+	const cc_grouping *g = &p->g;
+	uint32_t *needs = ar_new(p->a, uint32_t, g->n + 1), *count = ar_new(p->a, uint32_t, g->n + 2);
+	size_t n = 0;
+
+	for (uint32_t t = 0; t < g->n; t++) {
+		for (size_t w = 0; w < g->words; w++)
+			needs[t] += (uint32_t)__builtin_popcountll(g->reach[t * g->words + w]);
+		count[needs[t] + 1]++;
+	}
+	for (size_t i = 1; i <= g->n; i++)
+		count[i] += count[i - 1];
+	for (uint32_t t = 0; t < g->n; t++)
+		out[count[needs[t]]++] = t;
+	for (size_t i = 0; i < g->n; i++)
+		if (!g->group[out[i]].dead)
+			out[n++] = out[i];
+	return n;
+}
+
+/* Calls fn for every group that t needs and that is alive. */
+static void over_needs(const cc_plan *p, uint32_t t, int *level, void (*fn)(int *level, uint32_t t, uint32_t x))
+{
+	const cc_grouping *g = &p->g;
+
+	for (size_t w = 0; w < g->words; w++)
+		for (uint64_t bits = g->reach[t * g->words + w]; bits; bits &= bits - 1) {
+			uint32_t x = (uint32_t)(64 * w) + (uint32_t)__builtin_ctzll(bits);
+
+			if (x != t && !g->group[x].dead)
+				fn(level, t, x);
+		}
+}
+
+static void after(int *level, uint32_t t, uint32_t x)
+{
+	level[t] = level[x] >= level[t] ? level[x] + 1 : level[t];
+}
+
+/* x may run as late as just before the earliest group that needs it; latest[] is set up to the end. */
+static void not_later(int *latest, uint32_t t, uint32_t x)
+{
+	latest[x] = latest[x] < latest[t] ? latest[x] : latest[t] - 1;
+}
+
 /* Longest way from the sources, then launches that read only leaves move down to where they are needed: a transposed
  * weight made long before its use would leave the cache again. */
 void cc_level(cc_plan *p)
 {
-	size_t n = p->g.n ? p->g.n : 1;
+	size_t n = p->g.n + 1, alive;
 	int *level = ar_new(p->a, int, n), *latest = ar_new(p->a, int, n);
-	bool *source = ar_new(p->a, bool, n), changed = true, late = false;
+	uint32_t *order = ar_new(p->a, uint32_t, n);
+	bool late = false;
 
-	while (changed) { /* needs point to any index after merging: iterate to the fixed point */
-		changed = false;
-		for (uint32_t t = 0; t < p->g.n; t++)
-			for (uint32_t x = 0; x < p->g.n; x++)
-				if (!p->g.group[t].dead && !p->g.group[x].dead && x != t &&
-				    cc_group_reaches(&p->g, t, x) && level[t] <= level[x]) {
-					level[t] = level[x] + 1;
-					changed = true;
-				}
+	alive = order_groups(p, order);
+	for (size_t i = 0; i < alive; i++) {
+		over_needs(p, order[i], level, after);
+		p->levels = level[order[i]] >= p->levels ? level[order[i]] + 1 : p->levels;
 	}
 	for (uint32_t t = 0; t < p->g.n; t++)
-		p->levels = !p->g.group[t].dead && level[t] >= p->levels ? level[t] + 1 : p->levels;
-	for (uint32_t t = 0; t < p->g.n; t++) {
-		source[t] = level[t] == 0;
-		latest[t] = p->levels - 1;
-		for (uint32_t x = 0; x < p->g.n; x++)
-			if (!p->g.group[x].dead && x != t && cc_group_reaches(&p->g, x, t) && level[x] - 1 < latest[t])
-				latest[t] = level[x] - 1;
-	}
+		latest[t] = level[t] == 0 ? p->levels - 1 : level[t];
+	for (size_t i = 0; i < alive; i++)
+		if (level[order[i]] > 0)
+			over_needs(p, order[i], latest, not_later);
 	for (size_t i = 0; i < p->n; i++) {
 		uint32_t t = p->launch[i].group;
 
-		if (t == CC_NO_GROUP) { /* a late copy */
-			p->launch[i].level = p->levels;
-			late = true;
-		} else {
-			p->launch[i].level = source[t] ? latest[t] : level[t];
-		}
+		late |= t == CC_NO_GROUP; /* a late copy: behind everything */
+		p->launch[i].level = t == CC_NO_GROUP ? p->levels : latest[t];
 	}
 	p->levels += late;
 }

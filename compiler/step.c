@@ -8,11 +8,6 @@
 static const char *const optimizer_name[CC_OPTIMIZER_COUNT] = {
 	[CC_SGD] = "sgd", [CC_ADAM] = "adam", [CC_ADAMW] = "adamw"};
 
-const char *cc_optimizer_name(cc_optimizer o)
-{
-	return optimizer_name[o];
-}
-
 bool cc_optimizer_find(const char *name, cc_optimizer *out)
 {
 	for (int i = 0; i < CC_OPTIMIZER_COUNT; i++)
@@ -95,6 +90,8 @@ static bool find_inputs(const ir_func *f, const cc_feed *feed, model_inputs *in,
 	for (size_t i = 0; i < f->n; i++) {
 		const ir_ins *p = &f->ins[i];
 
+		if (p->name && p->name[0] == '.')
+			return ir_report(d, p->loc, IR_E_reserved_name, p->name), false;
 		if (ir_type_has_batch(&p->type))
 			return ir_report(d, p->loc, IR_E_unbound_batch), false;
 		if (p->op != IR_input)
@@ -161,9 +158,9 @@ typedef struct tuning {
 	ir_ref lr, alpha, rsc; /* scalars; alpha and rsc for Adam only */
 } tuning;
 
-static ir_ref moment(builder *b, ir_ref p, const char *suffix)
+static ir_ref moment(builder *b, ir_ref p, const char *which)
 {
-	return leaf(b, IR_state, ar_printf(b->a, "%s.%s", b->f->ins[p].name, suffix), b->f->ins[p].type);
+	return leaf(b, IR_state, ar_printf(b->a, ".%s.%s", which, b->f->ins[p].name), b->f->ins[p].type);
 }
 
 /* old + c (new - old), written as c1 old + c2 new: the form of the papers and of JAX. */
@@ -303,10 +300,10 @@ static ir_func *add_objective(const ir_func *f, const cc_objective *o, size_t i,
 		grad[k] = g->out[f->nout + k].ref;
 	b.f = clone(g, a, keep ? g->nout : f->nout);
 	b.loc = f->ins[loss->ref].loc;
-	u.lr = leaf(&b, IR_input, ar_printf(a, "lr%zu", i), scalar);
+	u.lr = leaf(&b, IR_input, ar_printf(a, ".lr%zu", i), scalar);
 	if (o->optimizer != CC_SGD) {
-		u.alpha = leaf(&b, IR_input, ar_printf(a, "alpha%zu", i), scalar);
-		u.rsc = leaf(&b, IR_input, ar_printf(a, "rsc%zu", i), scalar);
+		u.alpha = leaf(&b, IR_input, ar_printf(a, ".alpha%zu", i), scalar);
+		u.rsc = leaf(&b, IR_input, ar_printf(a, ".rsc%zu", i), scalar);
 	}
 	apply(&b, &u, param, grad, n);
 	return b.f;

@@ -12,7 +12,9 @@ cmake --build build
 db=build/quickstart.db
 rm -f "$db"
 echo "== three minutes of search (Ctrl-C ends early) =="
-build/gradmill search --data fashion-mnist --db "$db" --latent 32 --time "${1:-3m}" --seed 1
+trap : INT # Ctrl-C reaches this shell too: only the search should end
+build/gradmill search --data fashion-mnist --db "$db" --latent 32 --time "${1:-3m}" --seed 1 || [ $? -eq 130 ]
+trap - INT
 
 echo
 echo "== leader board; pca_value is what a PCA of the same latent size reaches =="
@@ -23,8 +25,8 @@ echo "== the best model =="
 build/gradmill best "$db" --ir
 echo
 echo "== three questions in SQL (examples/queries.sql) =="
-grep -v '^--' examples/queries.sql | tr '\n' ' ' | tr ';' '\n' | while read -r q; do
-	[ -n "$q" ] || continue
+awk -v RS=';' '{ gsub(/--[^\n]*/, ""); gsub(/[ \t\n]+/, " "); sub(/^ /, "") } $0 != "" && n++ < 3' examples/queries.sql |
+while read -r q; do
 	echo "> $q"
 	build/gradmill query "$db" "$q"
 	echo

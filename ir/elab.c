@@ -260,6 +260,25 @@ static bool find_value(elab *e, frame *fr, const char *name, ir_loc loc, ir_ref 
 	return fail(e, fr, loc, IR_E_undefined, name);
 }
 
+/* ir_build, and a failure once the function is full: every instruction behind the parameters comes through here. */
+static ir_ref append(elab *e, frame *fr, ir_loc loc, ir_op op, const ir_ref *arg, size_t narg, const ir_attr *attr,
+		     size_t nattr)
+{
+	ir_ref r = IR_NO_REF;
+
+	if (e->stop)
+		return r;
+	if (e->f->n >= SYN_MAX_INS) {
+		fail(e, fr, loc, IR_E_too_many, "instructions", (long long)SYN_MAX_INS);
+		e->stop = true;
+		return r;
+	}
+	r = ir_build(e->f, e->d, loc, op, arg, narg, attr, nattr);
+	if (r == IR_NO_REF)
+		failed(e, fr);
+	return r;
+}
+
 /* A number among the operands takes the element type of the first operand that has one. */
 static bool literal_dtype(elab *e, frame *fr, const syn_stmt *s, ir_dtype *t)
 {
@@ -298,9 +317,9 @@ static bool add_literal(elab *e, frame *fr, const syn_stmt *s, const syn_value *
 		return fail(e, fr, v->loc, IR_E_literal_type);
 	}
 	attr[1] = ir_a_type(IR_ATTR_type, ir_type_scalar(t));
-	r = ir_build(e->f, e->d, v->loc, IR_constant, NULL, 0, attr, 2);
+	r = append(e, fr, v->loc, IR_constant, NULL, 0, attr, 2);
 	if (r == IR_NO_REF)
-		return failed(e, fr);
+		return false;
 	*ar_push(e->scratch, o->arg, o->narg, o->cap) = r;
 	return true;
 }
@@ -335,21 +354,10 @@ static ir_ref build_op(elab *e, frame *fr, const syn_stmt *s)
 {
 	operands o = {0};
 	bool ok = true;
-	ir_ref r;
 
 	for (size_t i = 0; i < s->narg; i++)
 		ok &= add_operand(e, fr, s, &s->arg[i], &o);
-	if (!ok || o.poisoned)
-		return IR_NO_REF;
-	if (e->f->n >= SYN_MAX_INS) {
-		fail(e, fr, s->loc, IR_E_too_many, "instructions in a function", (long long)SYN_MAX_INS);
-		e->stop = true;
-		return IR_NO_REF;
-	}
-	r = ir_build(e->f, e->d, s->loc, s->op, o.arg, o.narg, o.attr, o.nattr);
-	if (r == IR_NO_REF)
-		failed(e, fr);
-	return r;
+	return ok && !o.poisoned ? append(e, fr, s->loc, s->op, o.arg, o.narg, o.attr, o.nattr) : IR_NO_REF;
 }
 
 static bool use_global(elab *e, frame *fr, const syn_stmt *s, ir_ref *out)
@@ -441,19 +449,19 @@ static bool eval_arg(elab *e, frame *fr, const syn_stmt *s, size_t i, const syn_
 		return find_value(e, fr, v->name, v->loc, out);
 	ir_attr attr[] = {ir_a_float(IR_ATTR_value, v->f), ir_a_type(IR_ATTR_type, ir_type_scalar(type->dtype))};
 
-	*out = ir_build(e->f, e->d, v->loc, IR_constant, NULL, 0, attr, 2);
-	return *out != IR_NO_REF || failed(e, fr);
+	*out = append(e, fr, v->loc, IR_constant, NULL, 0, attr, 2);
+	return *out != IR_NO_REF;
 }
 
 /* Every call gets numbers of its own: a parameter "key: i32[2]" is split by the number of the call. */
-static ir_ref pass_key(elab *e, const frame *fr, const syn_stmt *s, const syn_param *p, ir_ref r)
+static ir_ref pass_key(elab *e, frame *fr, const syn_stmt *s, const syn_param *p, ir_ref r)
 {
 	ir_attr index = ir_a_int(IR_ATTR_index, fr->calls);
 
 	if (strcmp(p->name.s, "key") != 0 || p->type.dtype != IR_I32 || p->type.rank != 1 ||
 	    p->type.dim[0].var || p->type.dim[0].n != 2)
 		return r;
-	return ir_build(e->f, e->d, s->loc, IR_split, &r, 1, &index, 1);
+	return append(e, fr, s->loc, IR_split, &r, 1, &index, 1);
 }
 
 static bool bind_args(elab *e, frame *fr, const syn_stmt *s, frame *callee)

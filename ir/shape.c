@@ -443,12 +443,14 @@ static bool check_args(const check *c)
 /* Limits that hold for every value. B counts as 1 here and is checked again when it is bound. */
 static bool check_size(const check *c, const ir_type *t)
 {
-	int64_t n;
-	int batch;
+	int64_t n = 1;
 
 	if (!need_dims(c, t))
 		return false;
-	return (product(t, &n, &batch) && n <= COUNT_MAX) || fail(c, IR_E_too_large, type_text(t));
+	for (int i = 0; i < t->rank; i++) /* a size of 0 counts as 1: strides are products of the others */
+		if (t->dim[i] > 0 && (__builtin_mul_overflow(n, t->dim[i], &n) || n > COUNT_MAX))
+			return fail(c, IR_E_too_large, type_text(t));
+	return true;
 }
 
 bool ir_infer(ir_diag *d, ir_loc loc, ir_op op, const ir_type *arg, size_t narg, const ir_attr *attrs,

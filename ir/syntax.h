@@ -13,7 +13,7 @@
 #define SYN_MAX_LINE  (1 << 20)
 #define SYN_MAX_NAME  255
 #define SYN_MAX_FUNC  4096
-#define SYN_MAX_INS   100000
+#define SYN_MAX_INS   20000 /* after inlining: grouping keeps a bit per pair of instructions */
 #define SYN_MAX_LIST  4096  /* operands, parameters, results, sizes */
 #define SYN_MAX_DEPTH 64    /* calls within calls */
 #define SYN_MAX_NOTES 4     /* calls named behind an error, and the outermost */

@@ -92,6 +92,7 @@ void rt_run(rt_exec *e, size_t steps);
 void rt_parallel(int threads, size_t n, void (*fn)(void *ctx, size_t i), void *ctx);
 
 int rt_cores(void);      /* processors this process may use: affinity and cgroup quota */
+size_t rt_memory(void);  /* bytes of physical memory of the machine */
 double rt_seconds(void); /* monotonic clock */
 
 #endif

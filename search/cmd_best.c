@@ -11,6 +11,7 @@
 #include "search/cmd.h"
 #include "search/driver.h"
 #include "search/output.h"
+#include "search/wire.h"
 
 #define MAX_WEIGHTS ((size_t)1 << 32)
 
@@ -123,6 +124,10 @@ int se_cmd_best(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
+	if (b.export_dir && !se_wire_text(b.export_dir)) {
+		fputs("gradmill best: --export: the path is not UTF-8\n", stderr);
+		return 64;
+	}
 	b.db = operand[0];
 	b.a = ar_open();
 	b.d = ir_diag_new();

@@ -15,7 +15,7 @@ static void print(const se_replay *r, int64_t number, bool json)
 	if (json) {
 		sb_printf(&s, "{\"number\": %lld, \"same\": %s, \"epochs\": %lld, \"differs\": %lld, \"value\": ",
 			  (long long)number, r->same ? "true" : "false", (long long)r->epochs, (long long)r->differs);
-		se_json_real(&s, r->value);
+		sb_put_json_real(&s, r->value);
 		sb_put(&s, "}");
 	} else if (r->same) {
 		sb_printf(&s, "trial %lld: the same to the bit, %lld epochs, value ", (long long)number, (long long)r->epochs);
@@ -54,6 +54,10 @@ int se_cmd_replay(int argc, char **argv)
 		return rc;
 	if (!se_parse_number(operand[1], &number)) {
 		fprintf(stderr, "gradmill replay: '%s' is not a trial number\n", operand[1]);
+		return 64;
+	}
+	if (threads > SE_MAX_THREADS) {
+		fputs("gradmill replay: --threads: at most 1024\n", stderr);
 		return 64;
 	}
 	a = ar_open();

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gradmill search: the main job. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "ir/base/cli.h"
 #include "search/cmd.h"
 #include "search/driver.h"
 #include "search/output.h"
 #include "search/sampler.h"
+#include "search/wire.h"
 
 #define USAGE 64
 
@@ -31,13 +34,15 @@ static int check(arguments *a)
 
 	if (!o->db)
 		return usage("--db FILE is missing: where the trials are kept");
-	if (!o->data) {
-		FILE *f = fopen(o->db, "rb"); /* going on with a study needs no --data */
-
-		if (!f)
-			return usage("--data is missing: fashion-mnist, or an IDX file");
-		fclose(f);
+	if (!o->data && access(o->db, F_OK) && errno == ENOENT) { /* other troubles are the store's to tell */
+		fprintf(stderr, "gradmill search: --db %s: no such file, and a new study needs --data (fashion-mnist, or an IDX "
+			"file)\n", o->db);
+		return USAGE;
 	}
+	if (o->data && !se_wire_text(o->data))
+		return usage("--data: the path is not UTF-8");
+	if (o->save && !se_wire_text(o->db))
+		return usage("--db: with --save, its path must be UTF-8");
 	if (a->pruner && strcmp(a->pruner, "none"))
 		return usage("--pruner: there is only 'none' yet");
 	if (a->models && o->space)
@@ -46,8 +51,14 @@ static int check(arguments *a)
 		return usage("--space: there is only 'dense' yet");
 	if (o->sampler && !se_sampler_find(o->sampler))
 		return usage("--sampler: there is only 'random' yet");
+	if (o->time == 0)
+		return usage("--time: must be more than 0");
+	if (o->threads > SE_MAX_THREADS)
+		return usage("--threads: at most 1024");
 	if (o->jobs > 4)
 		return usage("--jobs: at most 4");
+	if (o->time < 0)
+		o->time = 0; /* not given */
 	if (!o->trials && o->time <= 0 && !a->models)
 		o->trials = 100;
 	o->models = (const char *const *)a->models;
@@ -60,24 +71,24 @@ static void print_json(const se_options *o, const se_summary *s)
 
 	sb_init(&j);
 	sb_put(&j, "{\"study\": ");
-	se_json_text(&j, o->study);
+	sb_put_json_text(&j, o->study);
 	sb_printf(&j, ", \"trials\": %lld, \"finished\": %lld, \"failed\": %lld, \"waiting\": %lld, \"best\": ",
 		  (long long)s->trials, (long long)s->finished, (long long)s->failed, (long long)s->waiting);
 	if (s->best_number >= 0) {
 		sb_printf(&j, "{\"number\": %lld, \"value\": ", (long long)s->best_number);
-		se_json_real(&j, s->best_value);
+		sb_put_json_real(&j, s->best_value);
 		sb_put(&j, ", \"test_value\": ");
-		se_json_real(&j, s->best_test_value);
+		sb_put_json_real(&j, s->best_test_value);
 		sb_printf(&j, ", \"latent\": %lld}", (long long)s->latent);
 	} else {
 		sb_put(&j, "null");
 	}
 	sb_put(&j, ", \"pca_value\": ");
-	se_json_real(&j, s->pca_value);
+	sb_put_json_real(&j, s->pca_value);
 	sb_put(&j, ", \"pca_test_value\": ");
-	se_json_real(&j, s->pca_test_value);
+	sb_put_json_real(&j, s->pca_test_value);
 	sb_put(&j, ", \"wall_s\": ");
-	se_json_real(&j, s->wall_s);
+	sb_put_json_real(&j, s->wall_s);
 	sb_printf(&j, ", \"interrupted\": %s}", s->interrupted ? "true" : "false");
 	puts(j.s);
 	sb_fini(&j);
@@ -118,7 +129,7 @@ static int parse(int argc, char **argv, arguments *a)
 		{"models", IR_OPT_WORDS, &a->models, 0, "FILE ..", "train exactly these, in this order; nothing is sampled"},
 		{"latent", IR_OPT_INT, &o->latent, 1, "Z", "fix the latent size (8, 16, 32 or 64)"},
 		{"epochs", IR_OPT_INT, &o->epochs, 1, "E", "fix the epochs (3 to 8; 1 with --models)"},
-		{"batch", IR_OPT_INT, &o->batch, 1, "B", "fix the batch size (32 to 256; 128 with --models)"},
+		{"batch", IR_OPT_INT, &o->batch, 1, "B", "fix the batch size (64, 128 or 256; 128 with --models)"},
 		{"limit-train", IR_OPT_INT, &o->limit_train, 1, "N", "train on N rows only"},
 		{"sampler", IR_OPT_STRING, &o->sampler, 0, "NAME", "who proposes trials (random)"},
 		{"pruner", IR_OPT_STRING, &a->pruner, 0, "NAME", "who stops bad trials early (none)"},
@@ -159,7 +170,7 @@ static int run(const arguments *a)
 int se_cmd_search(int argc, char **argv)
 {
 	arguments a = {.o = {.study = "default", .seed = SE_UNSET, .limit_train = SE_UNSET, .latent = SE_UNSET,
-		.epochs = SE_UNSET, .batch = SE_UNSET, .finalists = 3}};
+		.epochs = SE_UNSET, .batch = SE_UNSET, .finalists = 3, .time = -1}};
 	int rc = parse(argc, argv, &a);
 
 	if (rc >= 0)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gradmill train: one model file, one data set, a training run. Data on stdout, progress and messages on stderr.
  * Only reads options and prints; the work is search/learn/. */
+#include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "compiler/model_file.h"
 #include "ir/base/cli.h"
@@ -110,6 +113,8 @@ static int configure(const options *o, le_config *c)
 		return usage("--schedule must be constant or cosine, not ", o->schedule);
 	if (!cc_optimizer_find(o->optimizer, &c->objective.optimizer))
 		return usage("--optimizer must be adam, adamw or sgd, not ", o->optimizer);
+	if (o->threads > SE_MAX_THREADS)
+		return usage("--threads: at most 1024", "");
 	c->objective.momentum = o->momentum;
 	c->objective.eps = o->adam_eps;
 	c->objective.weight_decay = o->weight_decay;
@@ -120,7 +125,7 @@ static int configure(const options *o, le_config *c)
 	c->max_steps = o->max_steps;
 	c->seed = (uint64_t)o->seed;
 	c->shuffle = o->shuffle;
-	c->threads = o->threads > 1024 ? 1024 : (int)o->threads;
+	c->threads = (int)o->threads;
 	c->f64 = strcmp(o->precision, "f64") == 0;
 	c->test = o->test;
 	return -1;
@@ -177,25 +182,17 @@ static bool progress(void *ctx, int64_t epoch, double train_loss, double val_los
 
 /* ---- results ------------------------------------------------------------------------------------------------ */
 
-static void put_number(ir_str *s, double v)
-{
-	if (isfinite(v))
-		sb_put_double(s, v);
-	else
-		sb_put(s, "null"); /* JSON has no NaN */
-}
-
 static void print_json(const le_result *r)
 {
 	ir_str s;
 
 	sb_init(&s);
 	sb_put(&s, "{\"train_loss\": ");
-	put_number(&s, r->train_loss);
+	sb_put_json_real(&s, r->train_loss);
 	sb_put(&s, ", \"val_loss\": ");
-	put_number(&s, r->val_loss);
+	sb_put_json_real(&s, r->val_loss);
 	sb_put(&s, ", \"test_loss\": ");
-	put_number(&s, r->test_loss);
+	sb_put_json_real(&s, r->test_loss);
 	sb_printf(&s, ", \"epochs\": %lld, \"steps\": %lld, \"wall_s\": %.3f, \"compile_ms\": %.3f, \"params\": %lld}\n",
 		  (long long)r->epochs, (long long)r->steps, r->wall_s, r->compile_ms, (long long)r->params);
 	fputs(s.s, stdout);
@@ -288,10 +285,51 @@ static ir_status save_gradients(job *j)
 	return s;
 }
 
+/* Could ir_file_write, which writes a new file beside path and renames it, do its work? Leaves path alone. */
+static bool can_write(const char *path)
+{
+	char where[PATH_MAX];
+	char *slash;
+	struct stat st;
+
+	if (stat(path, &st) == 0) {
+		if (S_ISDIR(st.st_mode))
+			return errno = EISDIR, false;
+		if (!S_ISREG(st.st_mode))
+			return access(path, W_OK) == 0;
+		if (!realpath(path, where))
+			return false;
+	} else if (errno != ENOENT || !*path) {
+		return false;
+	} else if (snprintf(where, sizeof where, "%s", path) >= (int)sizeof where) {
+		return errno = ENAMETOOLONG, false;
+	}
+	slash = strrchr(where, '/');
+	if (slash)
+		slash[1] = 0;
+	return access(slash ? where : ".", W_OK | X_OK) == 0;
+}
+
+/* A path with a slip in it should not cost a training. */
+static ir_status check_outputs(job *j)
+{
+	const char *const path[] = {j->o->save, j->o->loss_log, j->o->save_grads};
+
+	for (size_t i = 0; i < sizeof path / sizeof *path; i++) {
+		if (!path[i] || can_write(path[i]))
+			continue;
+		ir_report(j->d, (ir_loc){0}, IR_E_file, path[i], strerror(errno));
+		return IR_EIO;
+	}
+	return IR_OK;
+}
+
 static ir_status run(job *j, const char *path)
 {
-	ir_status s = load(j, path);
+	ir_status s = check_outputs(j);
 
+	if (s == IR_OK)
+		s = load(j, path);
 	if (s == IR_OK && j->o->save_grads)
 		s = save_gradients(j);
 	if (s != IR_OK)

@@ -36,7 +36,7 @@ static se_item *add_item(se_driver *v)
 }
 
 /* Seconds-like size of a trial: backward costs about twice forward. */
-static double work_of(const se_driver *v, const se_item *i)
+double se_driver_work(const se_driver *v, const se_item *i)
 {
 	if (!se_genome_has(v->space, &i->genome, "epochs"))
 		return 0;
@@ -113,7 +113,7 @@ static bool propose(se_driver *v)
 		i->latent = m.latent;
 		i->params = m.params;
 		i->flops = m.flops;
-		i->work = work_of(v, i);
+		i->work = se_driver_work(v, i);
 		i->state = SE_WAITING;
 		v->next++;
 		return true;
@@ -245,11 +245,11 @@ static ir_status on_result(se_driver *v, se_worker *w, const se_message *m)
 		.n_params = m->n_params, .flops = m->flops, .arena_bytes = m->arena_bytes, .epochs = m->epochs,
 		.compile_ms = m->compile_ms, .train_s = m->train_s, .weights_key = m->weights_key, .target = v->target};
 
+	w->state = SE_WORKER_IDLE; /* whatever the result is worth: somebody may wait for this worker */
 	if (!i || i->state != SE_RUNNING || w->number != m->number)
 		return IR_OK; /* nobody asked */
 	if (o.state == SE_FAIL)
 		o.value = NAN;
-	w->state = SE_WORKER_IDLE;
 	i->home = (int)(w - v->pool.worker);
 	i->home_generation = w->generation;
 	if (o.state == SE_COMPLETE) {
@@ -293,7 +293,7 @@ ir_status se_driver_message(se_driver *v, size_t who, const se_message *m)
 			return IR_OK;
 		return se_store_epoch(v->store, i->id, m->epoch, m->train, m->value, v->d);
 	case SE_M_result:
-		return v->final_number >= 0 ? se_driver_final(v, w, m) : on_result(v, w, m);
+		return v->final_worker == (int)who ? se_driver_final(v, w, m) : on_result(v, w, m);
 	case SE_M_floor:
 		return se_driver_floor(v, w, m);
 	case SE_M_open: case SE_M_task: case SE_M_ask_floor: case SE_MESSAGE_COUNT:
@@ -309,10 +309,17 @@ ir_status se_driver_death(se_driver *v, size_t who, const char *why)
 	se_outcome o = {.state = SE_FAIL, .cause = why, .value = NAN, .train_s = NAN, .compile_ms = NAN, .target = v->target};
 	ir_status st;
 
-	if (v->floor_worker == (int)who)
+	if (v->final_worker == (int)who) {
+		se_progress_note(&v->progress, "finalist %lld: %s", (long long)v->final_number, why);
+		v->final_worker = -1; /* it stays without a test value; a later run tries again */
+		v->final_number = -1;
+		return IR_OK;
+	}
+	if (v->floor_worker == (int)who) {
 		v->floor_worker = -1;
-	if (v->final_number >= 0)
-		v->final_number = -1; /* this finalist stays without a test value; a later run tries again */
+		if (v->floor_asked)
+			return se_driver_floor_death(v, why);
+	}
 	if (!i || i->state != SE_RUNNING) {
 		if (++v->deaths_at_start >= MAX_ATTEMPTS)
 			return se_driver_say(v, IR_EINTERNAL, why);
@@ -375,7 +382,7 @@ static ir_status feed(se_driver *v, bool *working)
 		else if (w->state == SE_WORKER_IDLE && (i = pick(v)))
 			st = dispatch(v, w, i);
 		else if (w->state == SE_WORKER_NONE && pick(v))
-			st = se_pool_start(&v->pool, k);
+			st = se_pool_start(&v->pool, k, v->d);
 		*working |= w->state == SE_WORKER_BUSY || w->state == SE_WORKER_STARTING;
 	}
 	return st;
@@ -422,7 +429,7 @@ static ir_status run(se_driver *v)
 	while (st == IR_OK && !v->opened && !stops) {
 		for (size_t i = 0; st == IR_OK && i < v->pool.n; i++)
 			if (v->pool.worker[i].state == SE_WORKER_NONE) /* at first, and when it died at its start */
-				st = se_pool_start(&v->pool, i);
+				st = se_pool_start(&v->pool, i, v->d);
 		if (st == IR_OK)
 			st = se_driver_wait(v);
 	}
@@ -445,7 +452,7 @@ ir_status se_search(const se_options *o, se_summary *out, bool *usage, ir_diag *
 	out->best_number = -1;
 	v->o = o;
 	v->d = d;
-	v->final_number = v->floor_worker = -1;
+	v->final_number = v->final_worker = v->floor_worker = -1;
 	v->arena = ar_open();
 	stops = 0;
 	catch_signals();

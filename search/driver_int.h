@@ -48,8 +48,13 @@ typedef struct se_driver {
 	int64_t floor[SE_MAX_FLOORS]; /* latent sizes whose floor is still to be found, while trials run */
 	size_t nfloor;
 	int floor_worker; /* who does it: the fitted PCA stays in that worker; -1: nobody yet */
+	int64_t floor_asked; /* what that worker is busy with; 0: no floor */
+	int floor_deaths;    /* of workers, on that floor */
+	int64_t floor_lost[SE_MAX_FLOORS]; /* floors that this run has given up */
+	size_t nlost;
 	double deadline, reserve, rate_work, rate_s;
 	int64_t final_number; /* the finalist that is being looked at; -1 */
+	int final_worker;     /* who looks; -1: nobody */
 	se_progress progress;
 } se_driver;
 
@@ -58,6 +63,7 @@ ir_status se_driver_message(se_driver *v, size_t who, const se_message *m);
 ir_status se_driver_death(se_driver *v, size_t who, const char *why);
 ir_status se_driver_wait(se_driver *v);
 se_item *se_driver_find(se_driver *v, int64_t number); /* NULL if absent */
+double se_driver_work(const se_driver *v, const se_item *i); /* size of a trial, to be compared only */
 double se_driver_predict(const se_driver *v, const se_item *i); /* seconds; 0: unknown */
 int se_driver_stops(void);
 
@@ -72,6 +78,7 @@ bool se_driver_anything(const se_driver *v); /* is there any work for a worker? 
 ir_status se_driver_plan_floors(se_driver *v);
 bool se_driver_ask_floor(se_driver *v, size_t who); /* gives an idle worker a floor to find, if that is its turn */
 ir_status se_driver_floor(se_driver *v, se_worker *w, const se_message *m);
+ir_status se_driver_floor_death(se_driver *v, const char *why); /* the worker died on it: once more, or given up */
 ir_status se_driver_finish(se_driver *v); /* floors and test values */
 ir_status se_driver_final(se_driver *v, se_worker *w, const se_message *m);
 ir_status se_driver_sum_up(se_driver *v, se_summary *out);

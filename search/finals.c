@@ -8,6 +8,8 @@
 #include <string.h>
 #include "search/driver_int.h"
 
+#define MAX_FLOOR_DEATHS 2 /* one may be an accident */
+
 /* ---- floors ------------------------------------------------------------------------------------------------------------ */
 
 static void want_floor(se_driver *v, int64_t latent, const se_table *known)
@@ -49,17 +51,51 @@ bool se_driver_ask_floor(se_driver *v, size_t who)
 	if (!v->nfloor || (v->floor_worker >= 0 && v->floor_worker != (int)who))
 		return false;
 	v->floor_worker = (int)who;
+	v->floor_asked = v->floor[0];
 	w->state = SE_WORKER_BUSY;
 	w->number = -1;
 	se_wire_send(&w->wire, &(se_message){.kind = SE_M_ask_floor, .latent = v->floor[0]});
 	return true;
 }
 
+static void floor_done(se_driver *v, int64_t latent)
+{
+	v->floor_asked = 0;
+	v->floor_deaths = 0;
+	if (v->nfloor && v->floor[0] == latent)
+		memmove(v->floor, v->floor + 1, --v->nfloor * sizeof *v->floor);
+}
+
+/* A floor may need more memory than there is: the system then kills every worker that tries, and the search must get on
+ * without it. It gets no row, so a later run, perhaps on a larger machine, asks again. */
+ir_status se_driver_floor_death(se_driver *v, const char *why)
+{
+	int64_t latent = v->floor_asked;
+	char what[128];
+
+	v->floor_asked = 0;
+	if (++v->floor_deaths < MAX_FLOOR_DEATHS)
+		return IR_OK;
+	floor_done(v, latent);
+	if (v->nlost < SE_MAX_FLOORS)
+		v->floor_lost[v->nlost++] = latent;
+	snprintf(what, sizeof what, "no PCA floor for latent %lld: %s", (long long)latent, why);
+	se_progress_note(&v->progress, "%s", what);
+	return se_store_add_event(v->store, v->study.id, what, -1, v->d);
+}
+
+static bool is_lost(const se_driver *v, int64_t latent)
+{
+	for (size_t i = 0; i < v->nlost; i++)
+		if (v->floor_lost[i] == latent)
+			return true;
+	return false;
+}
+
 ir_status se_driver_floor(se_driver *v, se_worker *w, const se_message *m)
 {
 	w->state = SE_WORKER_IDLE;
-	if (v->nfloor && v->floor[0] == m->latent)
-		memmove(v->floor, v->floor + 1, --v->nfloor * sizeof *v->floor);
+	floor_done(v, m->latent);
 	return isnan(m->value) ? IR_OK
 		: se_store_add_floor(v->store, v->study.id, m->latent, m->value, m->test_value, v->d);
 }
@@ -96,7 +132,7 @@ static ir_status ask(se_driver *v, int wanted, const se_message *m)
 			w = &v->pool.worker[i];
 	if (!w) {
 		w = &v->pool.worker[0];
-		st = se_pool_start(&v->pool, 0);
+		st = se_pool_start(&v->pool, 0, v->d);
 	}
 	while (st == IR_OK && w->state == SE_WORKER_STARTING && !se_driver_stops())
 		st = se_driver_wait(v);
@@ -104,9 +140,29 @@ static ir_status ask(se_driver *v, int wanted, const se_message *m)
 		return st;
 	w->state = SE_WORKER_BUSY;
 	w->number = -1;
+	if (m->kind == SE_M_ask_floor) {
+		v->floor_worker = (int)(w - v->pool.worker);
+		v->floor_asked = m->latent;
+	} else {
+		v->final_worker = (int)(w - v->pool.worker);
+	}
 	se_wire_send(&w->wire, m);
 	while (st == IR_OK && w->state == SE_WORKER_BUSY && se_driver_stops() < 2)
 		st = se_driver_wait(v);
+	return st;
+}
+
+/* Until it is answered or given up. */
+static ir_status find_floor(se_driver *v, int64_t latent)
+{
+	ir_status st = IR_OK;
+
+	if (is_lost(v, latent))
+		return IR_OK;
+	v->floor_deaths = 0;
+	do
+		st = ask(v, v->floor_worker, &(se_message){.kind = SE_M_ask_floor, .latent = latent});
+	while (st == IR_OK && v->floor_deaths && !se_driver_stops());
 	return st;
 }
 
@@ -117,7 +173,7 @@ static ir_status find_floors(se_driver *v)
 	ir_status st = missing_floors(v, a, &t);
 
 	for (size_t i = 0; st == IR_OK && i < t.nrow && !se_driver_stops(); i++)
-		st = ask(v, 0, &(se_message){.kind = SE_M_ask_floor, .latent = t.cell[i].i});
+		st = find_floor(v, t.cell[i].i);
 	ar_free(a);
 	return st;
 }
@@ -171,6 +227,7 @@ ir_status se_driver_final(se_driver *v, se_worker *w, const se_message *m)
 	const char *file = NULL;
 
 	w->state = SE_WORKER_IDLE;
+	v->final_worker = -1;
 	if (!i || m->number != v->final_number)
 		return IR_OK;
 	v->final_number = -1;
@@ -213,7 +270,7 @@ static ir_status look(se_driver *v, se_item *i, size_t rank)
 		m.save = weights_path(v);
 	v->final_number = i->number;
 	st = ask(v, i->home, &m);
-	v->final_number = -1;
+	v->final_number = v->final_worker = -1;
 	return st;
 }
 

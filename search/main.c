@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "compiler/cmd.h"
+#include "runtime/rt.h"
 #include "ir/base/str.h"
 #include "search/cmd.h"
 
@@ -107,6 +108,7 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return finish(help(argc - 1, argv + 1));
+	rt_set_budget(rt_memory() / 10 * 9); /* a model too large for the machine is a message, not the end of others */
 	c = find(argv[1]);
 	return finish(c ? c->run(argc - 1, argv + 1) : unknown(argv[1]));
 }

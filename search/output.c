@@ -2,7 +2,6 @@
  * search/output.c -- see output.h. */
 #include "search/output.h"
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,43 +102,13 @@ static void print_csv(const se_table *t)
 	}
 }
 
-void se_json_text(ir_str *out, const char *s)
-{
-	if (!s) {
-		sb_put(out, "null");
-		return;
-	}
-	sb_putc(out, '"');
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '"' || c == '\\')
-			sb_printf(out, "\\%c", c);
-		else if (c == '\n')
-			sb_put(out, "\\n");
-		else if (c < 0x20)
-			sb_printf(out, "\\u%04x", c);
-		else
-			sb_putc(out, (char)c);
-	}
-	sb_putc(out, '"');
-}
-
-void se_json_real(ir_str *out, double v)
-{
-	if (isfinite(v))
-		sb_put_double(out, v);
-	else
-		sb_put(out, "null");
-}
-
 static void json_cell(ir_str *out, const se_cell *c)
 {
 	switch (c->kind) {
 	case SE_NULL: sb_put(out, "null"); return;
 	case SE_INTEGER: sb_put(out, c->text); return;
-	case SE_REAL: se_json_real(out, c->r); return;
-	case SE_TEXT: se_json_text(out, c->text); return;
+	case SE_REAL: sb_put_json_real(out, c->r); return;
+	case SE_TEXT: sb_put_json_text(out, c->text); return;
 	}
 }
 
@@ -152,14 +121,14 @@ static void print_json(const se_table *t)
 	sb_put(&s, "{\"columns\": [");
 	for (size_t i = 0; i < t->ncol; i++) {
 		sb_put(&s, i ? ", " : "");
-		se_json_text(&s, t->col[i]);
+		sb_put_json_text(&s, t->col[i]);
 	}
 	sb_put(&s, "], \"rows\": [");
 	for (size_t k = 0; k < t->nrow * t->ncol; k++) {
 		size_t i = k % t->ncol;
 
 		sb_put(&s, i ? ", " : k ? ",\n{" : "\n{");
-		se_json_text(&s, t->col[i]);
+		sb_put_json_text(&s, t->col[i]);
 		sb_put(&s, ": ");
 		json_cell(&s, &t->cell[k]);
 		sb_put(&s, i + 1 == t->ncol ? "}" : "");
@@ -184,7 +153,7 @@ static void print_record_json(const se_table *t)
 	sb_init(&s);
 	for (size_t i = 0; i < t->ncol; i++) {
 		sb_put(&s, i ? ", " : "{");
-		se_json_text(&s, t->col[i]);
+		sb_put_json_text(&s, t->col[i]);
 		sb_put(&s, ": ");
 		json_cell(&s, &t->cell[i]);
 	}

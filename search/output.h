@@ -12,8 +12,6 @@ void se_table_print(const se_table *t, se_format f); /* to stdout */
 /* The first row, one "name value" per line without what is NULL and the model text; or as a JSON object with all. */
 void se_record_print(const se_table *t, bool json);
 size_t se_table_column(const se_table *t, const char *name); /* asking for one that is not there is a bug */
-void se_json_text(ir_str *out, const char *s);       /* quoted and escaped; NULL is null */
-void se_json_real(ir_str *out, double v);            /* null if not finite */
 
 /* Prints the messages of d to stderr, or the status when there is none; returns the exit code. */
 int se_complain(const ir_diag *d, ir_status st);

@@ -51,11 +51,11 @@ static int spawn(pid_t *pid, int in, int out)
 	return rc;
 }
 
-ir_status se_pool_start(se_pool *p, size_t i)
+ir_status se_pool_start(se_pool *p, size_t i, ir_diag *d)
 {
 	se_worker *w = &p->worker[i];
 	int to[2] = {-1, -1}, from[2] = {-1, -1};
-	int rc = pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC);
+	int rc = pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC) ? errno : 0;
 
 	if (!rc)
 		rc = spawn(&w->pid, to[0], from[1]);
@@ -68,6 +68,7 @@ ir_status se_pool_start(se_pool *p, size_t i)
 			close(to[1]);
 		if (from[0] >= 0)
 			close(from[0]);
+		ir_error(d, (ir_loc){0, 0, 0}, IR_E_file, "a worker cannot be started", strerror(rc));
 		return IR_EINTERNAL;
 	}
 	se_wire_init(&w->wire, from[0], to[1]);

@@ -5,6 +5,7 @@
 #define SEARCH_POOL_H
 
 #include <sys/types.h>
+#include "ir/base/diag.h"
 #include "ir/base/status.h"
 #include "search/wire.h"
 
@@ -30,8 +31,9 @@ typedef struct se_pool {
 typedef enum se_pool_event { SE_POOL_NOTHING, SE_POOL_MESSAGE, SE_POOL_DEATH } se_pool_event;
 
 void se_pool_init(se_pool *p, size_t n, const se_message *open);
-IR_MUSTUSE ir_status se_pool_start(se_pool *p, size_t i); /* STARTING; IR_EINTERNAL if the process cannot be made */
-void se_pool_stop(se_pool *p);                            /* closes the pipes and waits; workers are idle */
+/* STARTING; IR_EINTERNAL and a message if the process cannot be made. */
+IR_MUSTUSE ir_status se_pool_start(se_pool *p, size_t i, ir_diag *d);
+void se_pool_stop(se_pool *p); /* closes the pipes and waits; workers are idle */
 void se_pool_kill(se_pool *p);
 
 /* Waits up to timeout_ms, less when a signal arrives that is not blocked by mask during the wait. */

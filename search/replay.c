@@ -82,7 +82,7 @@ static ir_status run(again *g, const se_study *st, int threads)
 
 	signal(SIGPIPE, SIG_IGN);
 	se_pool_init(&g->pool, 1, &open);
-	s = se_pool_start(&g->pool, 0);
+	s = se_pool_start(&g->pool, 0, g->d);
 	while (s == IR_OK && !g->done) {
 		switch (se_pool_next(&g->pool, 1000, NULL, &who, &m, why)) {
 		case SE_POOL_MESSAGE: s = on_message(g, &m); break;
@@ -123,7 +123,7 @@ ir_status se_replay_trial(se_store *s, const se_study *st, int64_t number, int t
 	if (status == IR_OK)
 		status = se_store_history(s, st->id, &sp, a, &row, &n, d);
 	if (status == IR_OK && !(g.row = find_row(row, n, number)))
-		status = fail(&g, IR_EINPUT, "there is no finished trial of that number");
+		status = fail(&g, IR_ENOINPUT, "there is no finished trial of that number");
 	if (status == IR_OK)
 		status = se_store_select(s, "SELECT bits FROM x_epoch WHERE trial_id = ?1 ORDER BY step",
 					 &(se_arg){NULL, g.row->id}, 1, a, &bits, d);

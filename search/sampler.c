@@ -32,11 +32,6 @@ const se_sampler_kind *se_sampler_find(const char *name)
 	return NULL;
 }
 
-const char *se_sampler_names(void)
-{
-	return "random";
-}
-
 se_sampler *se_sampler_new(const se_sampler_kind *k, const se_space *sp, uint64_t seed, int64_t delay)
 {
 	se_sampler *s = ir_xmalloc(1, sizeof *s);

@@ -31,7 +31,6 @@ typedef struct se_sampler_kind {
 } se_sampler_kind;
 
 const se_sampler_kind *se_sampler_find(const char *name); /* NULL if unknown */
-const char *se_sampler_names(void);                       /* for messages: "random" */
 extern const se_sampler_kind se_sampler_random;
 
 #define SE_DELAY 16      /* D of a new study: at most so many trials run at once */

@@ -102,7 +102,7 @@ static void predict_waiting(se_driver *v)
 		if (i->state != SE_WAITING || !i->ir || !se_model_read("trial", i->ir, &m, v->d))
 			continue;
 		i->flops = m.flops;
-		i->work = 3.0 * (double)m.flops * (double)v->study.ntrain * se_genome_number(v->space, &i->genome, "epochs");
+		i->work = se_driver_work(v, i);
 	}
 }
 
@@ -153,7 +153,7 @@ static ir_status load(se_driver *v, bool *usage)
 static void open_pool(se_driver *v)
 {
 	int64_t cores = rt_cores(), jobs = v->o->jobs, threads = v->o->threads;
-	double bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+	double bytes = (double)rt_memory();
 	se_message open = {.kind = SE_M_open, .data = v->study.data, .limit_train = v->study.limit_train,
 		.seed = v->study.seed};
 
@@ -166,7 +166,7 @@ static void open_pool(se_driver *v)
 	if (!threads)
 		threads = cores > jobs ? cores / jobs : 1;
 	open.threads = threads;
-	open.budget = bytes > 0 ? (int64_t)(0.8 * bytes / (double)jobs) : 0;
+	open.budget = (int64_t)(0.8 * bytes / (double)jobs);
 	se_pool_init(&v->pool, (size_t)jobs, &open);
 }
 

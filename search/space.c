@@ -58,11 +58,6 @@ static const struct {
 	{"models", models, sizeof models / sizeof *models},
 };
 
-const char *se_space_names(void)
-{
-	return "dense";
-}
-
 static void pin(se_space *sp, const char *name, int64_t value)
 {
 	int i = se_param_find(sp, name);

@@ -46,7 +46,6 @@ typedef struct se_limits {
 /* "dense": residual autoencoders of dense layers. "models": nothing to vary, the models are given. False if there is
  * no space of that name. The space points into itself: never copy it. */
 bool se_space_init(se_space *sp, const char *name, const se_limits *fix);
-const char *se_space_names(void); /* for messages: "dense" */
 
 int se_param_find(const se_space *sp, const char *name); /* -1 if absent */
 int se_param_choices(const se_param *p);

@@ -376,14 +376,27 @@ static ir_status add_xstudy(se_store *s, const se_study *st, ir_diag *d)
 	return run(s, Q_ADD_XSTUDY, d);
 }
 
+/* Two drivers may begin the same new study: both found no row of that name, the second to write one is told so. */
+static ir_status add_name(se_store *s, const char *name, ir_diag *d)
+{
+	int rc;
+
+	bind_text(s, Q_ADD_STUDY, 1, name);
+	rc = sqlite3_step(s->stmt[Q_ADD_STUDY]);
+	sqlite3_reset(s->stmt[Q_ADD_STUDY]); /* repeats rc, ignored on purpose */
+	sqlite3_clear_bindings(s->stmt[Q_ADD_STUDY]);
+	if (rc == SQLITE_CONSTRAINT_UNIQUE)
+		return se_sql_say(s, IR_EBUSY, "another gradmill search has just begun this study", d);
+	return rc == SQLITE_DONE ? IR_OK : se_sql_fail(s, rc, d);
+}
+
 ir_status se_store_add_study(se_store *s, se_study *study, ir_diag *d)
 {
 	ir_status st = begin(s, d);
 
 	if (st != IR_OK)
 		return st;
-	bind_text(s, Q_ADD_STUDY, 1, study->name);
-	st = run(s, Q_ADD_STUDY, d);
+	st = add_name(s, study->name, d);
 	study->id = sqlite3_last_insert_rowid(s->db);
 	if (st == IR_OK)
 		st = run_int(s, Q_ADD_DIRECTION, study->id, d);

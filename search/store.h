@@ -29,7 +29,8 @@ typedef struct se_study {
 
 /* IR_OK with out->id == 0 when there is no study of that name. name NULL: the only study, or the newest. */
 IR_MUSTUSE ir_status se_store_find_study(se_store *s, const char *name, ir_arena *a, se_study *out, ir_diag *d);
-IR_MUSTUSE ir_status se_store_add_study(se_store *s, se_study *st, ir_diag *d); /* sets st->id */
+/* Sets st->id. IR_EBUSY when a study of that name has appeared since. */
+IR_MUSTUSE ir_status se_store_add_study(se_store *s, se_study *st, ir_diag *d);
 
 /* Becomes the only driver of the study until the store is closed or the process dies, however it dies.
  * IR_EBUSY when another one is. */

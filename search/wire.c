@@ -34,6 +34,32 @@ static const char *const message_name[SE_MESSAGE_COUNT] = {
 
 #define NFIELD (sizeof fields / sizeof *fields)
 
+/* Paths are checked by the commands (se_wire_text). What remains are words for people and model texts with strange
+ * comments: a question mark in place of a byte that is not UTF-8 harms neither, a lost field would end the worker. */
+static json_t *put_text(const char *text)
+{
+	json_t *v = json_string(text);
+	ir_str s;
+
+	if (v)
+		return v;
+	sb_init(&s);
+	for (const char *c = text; *c; c++)
+		sb_putn(&s, *c & 0x80 ? "?" : c, 1);
+	v = json_string(s.s);
+	sb_fini(&s);
+	return v;
+}
+
+bool se_wire_text(const char *text)
+{
+	json_t *v = json_string(text);
+	bool ok = v;
+
+	json_decref(v);
+	return ok;
+}
+
 static json_t *put_field(size_t i, const se_message *m)
 {
 	const char *p = (const char *)m + fields[i].at;
@@ -43,7 +69,7 @@ static json_t *put_field(size_t i, const se_message *m)
 	switch (fields[i].kind) {
 	case FIELD_TEXT:
 		text = *(const char *const *)p;
-		return text ? json_string(text) : json_null();
+		return text ? put_text(text) : json_null();
 	case FIELD_INT:
 		return json_integer(*(const int64_t *)p);
 	case FIELD_REAL:
@@ -62,7 +88,7 @@ void se_wire_encode(const se_message *m, ir_str *out)
 
 	for (size_t i = 0; i < NFIELD; i++)
 		if (fields[i].in >> m->kind & 1)
-			json_object_set_new(o, fields[i].name, put_field(i, m));
+			IR_ASSERT(!json_object_set_new(o, fields[i].name, put_field(i, m)), "field %s of a message", fields[i].name);
 	text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
 	IR_ASSERT(text, "a message with text that is not UTF-8");

@@ -100,6 +100,8 @@ se_wire_got se_wire_fill(se_wire *w);                       /* one read(): MORE 
 se_wire_got se_wire_next(se_wire *w, se_message *out);      /* from the buffer: MESSAGE, MORE or BAD */
 se_wire_got se_wire_wait(se_wire *w, se_message *out);      /* fills and decodes until there is one: never MORE */
 
+/* UTF-8? Other text does not arrive as it was sent; paths must. */
+bool se_wire_text(const char *text);
 void se_wire_encode(const se_message *m, ir_str *out);      /* length and JSON, appended */
 bool se_wire_decode(const char *json, size_t n, ir_arena *a, se_message *out);
 

@@ -250,9 +250,9 @@ static void run_chunk(gm_trainer *t, size_t n)
 	fill(t, type, n);
 	bind_input(&t->step, CC_IN_INDEX, t->index, (size_t)t->o.batch * sizeof *t->index);
 	bind_input(&t->step, CC_IN_KEY, t->key, sizeof *t->key);
-	bind_input(&t->step, "lr0", t->lr, size);
-	bind_input(&t->step, "alpha0", t->alpha, size);
-	bind_input(&t->step, "rsc0", t->rsc, size);
+	bind_input(&t->step, CC_IN_LR, t->lr, size);
+	bind_input(&t->step, CC_IN_ALPHA, t->alpha, size);
+	bind_input(&t->step, CC_IN_RSC, t->rsc, size);
 	rt_bind_output(t->step.e, 0, t->loss, size);
 	rt_run(t->step.e, n);
 	for (size_t i = n; i-- > 0;) /* in place, widening from the end */

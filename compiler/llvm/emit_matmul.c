@@ -10,13 +10,15 @@
 
 #define K_BLOCK 64 /* see Note [Blocks of k] */
 #define CHUNK_BYTES (256 << 10) /* of B: a quarter of the L2 of today's servers, half of older ones */
+#define TILE_LINES  (CC_MATMUL_TILE_STRIDE * 4 / 64) /* cache lines of one row of a tile, f32 */
+#define LIST_STREAMS 2 /* streams that fit the list: 8 rows of TILE_LINES each, K_BLOCK addresses in all */
 #define MAX_VECTORS 3 /* widest tile of target.c */
 #define MAX_HEIGHTS 4 /* tile_rows, 4, 2, 1 */
 #define STREAMS 5  /* argument of the epilogue form: how many streams follow (kernel.h) */
 
 /* ---- one tile ------------------------------------------------------------------------------------------------- */
 
-enum { T_A, T_AS, T_AK, T_B, T_LDB, T_C, T_LDC, T_K, T_LAST, T_PARAMS };
+enum { T_A, T_AS, T_AK, T_B, T_LDB, T_C, T_LDC, T_K, T_LAST, T_LIST, T_PARAMS };
 
 typedef struct tile {
 	int rows, vectors;
@@ -29,7 +31,7 @@ static LLVMTypeRef tile_type(em *e)
 	LLVMTypeRef t[T_PARAMS];
 
 	for (int i = 0; i < T_PARAMS; i++)
-		t[i] = i == T_A || i == T_B || i == T_C ? e->ptr : e->i64;
+		t[i] = i == T_A || i == T_B || i == T_C || i == T_LIST ? e->ptr : e->i64;
 	return LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, T_PARAMS, 0);
 }
 
@@ -38,8 +40,15 @@ static val column(em *e, LLVMTypeRef s, val row, int v)
 	return em_element(e, s, row, em_int(e, (int64_t)v * e->lanes));
 }
 
-/* acc[i][j] = sum of A[i][k] B[k][j] over k in [from, to), one chain of fused multiply-adds in ascending k. */
-static void chain(em *e, LLVMTypeRef s, const tile *t, val from, val to, val mask, val *acc)
+static void prefetch(em *e, val at)
+{
+	em_call(e, "llvm.prefetch", &e->ptr, 1, /* for writing, into L1, data */
+		(val[]){at, LLVMConstInt(e->i32, 1, 0), LLVMConstInt(e->i32, 3, 0), LLVMConstInt(e->i32, 1, 0)}, 4);
+}
+
+/* acc[i][j] = sum of A[i][k] B[k][j] over k in [from, to), one chain of fused multiply-adds in ascending k. With a list, one
+ * of its addresses is prefetched per k: a burst would fill the queue of misses and hold up B. */
+static void chain(em *e, LLVMTypeRef s, const tile *t, val from, val to, val mask, val list, val *acc)
 {
 	val fn = t->fn, row[16], next[EM_CARRY], init[EM_CARRY], b[8];
 	int n = t->rows * t->vectors;
@@ -53,6 +62,8 @@ static void chain(em *e, LLVMTypeRef s, const tile *t, val from, val to, val mas
 	init[n] = em_element(e, s, LLVMGetParam(fn, T_B), LLVMBuildMul(e->b, from, LLVMGetParam(fn, T_LDB), ""));
 	init[n + 1] = LLVMBuildMul(e->b, from, LLVMGetParam(fn, T_AK), "");
 	em_loop_begin(e, &k, from, to, 1, init, n + 2);
+	if (list)
+		prefetch(e, LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, list, k.i), ""));
 	for (int j = 0; j < t->vectors; j++)
 		b[j] = em_load(e, s, column(e, s, k.v[n], j), j == t->vectors - 1 ? mask : NULL);
 	for (int i = 0; i < t->rows; i++) {
@@ -88,8 +99,8 @@ static val smaller(em *e, val a, val b)
 	return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, a, b, ""), a, b, "");
 }
 
-/* The first block of k is stored, the others are added to it: see Note [Blocks of k]. */
-static void emit_tile(em *e, LLVMTypeRef s, tile *t)
+/* The first block of k is stored, the others are added to it: see Note [Blocks of k]. lists: see chain. */
+static void emit_tile(em *e, LLVMTypeRef s, tile *t, bool lists)
 {
 	LLVMBasicBlockRef back = LLVMGetInsertBlock(e->b);
 	val outer = e->fn, mask = NULL, acc[EM_CARRY], k, block = em_int(e, K_BLOCK);
@@ -101,15 +112,79 @@ static void emit_tile(em *e, LLVMTypeRef s, tile *t)
 	if (t->masked)
 		mask = em_mask(e, LLVMGetParam(e->fn, T_LAST));
 	k = LLVMGetParam(e->fn, T_K);
-	chain(e, s, t, em_int(e, 0), smaller(e, k, block), mask, acc);
+	chain(e, s, t, em_int(e, 0), smaller(e, k, block), mask, lists ? LLVMGetParam(e->fn, T_LIST) : NULL, acc);
 	put_tile(e, s, t, mask, acc, false);
 	em_loop_begin(e, &l, block, k, K_BLOCK, NULL, 0);
-	chain(e, s, t, l.i, smaller(e, k, LLVMBuildAdd(e->b, l.i, block, "")), mask, acc);
+	chain(e, s, t, l.i, smaller(e, k, LLVMBuildAdd(e->b, l.i, block, "")), mask, NULL, acc);
 	put_tile(e, s, t, mask, acc, true);
 	em_loop_end(e, &l, NULL);
 	LLVMBuildRetVoid(e->b);
 	e->fn = outer;
 	LLVMPositionBuilderAtEnd(e->b, back);
+}
+
+/* ---- prefetching ------------------------------------------------------------------------------------------------ */
+
+enum { P_BUFS, P_ARGS, P_LIST, P_ROW, P_COLUMN, P_ROWS, P_PARAMS };
+
+static LLVMTypeRef prefetch_type(em *e)
+{
+	LLVMTypeRef t[P_PARAMS] = {e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64};
+
+	return LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, P_PARAMS, 0);
+}
+
+/* The lines of stream n under the tile: into the list, or asked for at once. */
+static void one_stream(em *e, val n, bool listed)
+{
+	val fn = e->fn, at, row, offset, p;
+	em_loop r;
+
+	at = em_element(e, e->i64, LLVMGetParam(fn, P_ARGS),
+			LLVMBuildAdd(e->b, em_int(e, STREAMS + 1), LLVMBuildMul(e->b, n, em_int(e, 3), ""), ""));
+	row = em_load_arg(e, at, 1);
+	offset = LLVMBuildAdd(e->b, LLVMBuildMul(e->b, LLVMGetParam(fn, P_ROW), row, ""),
+			      LLVMBuildMul(e->b, LLVMGetParam(fn, P_COLUMN), em_load_arg(e, at, 2), ""), "");
+	p = LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, LLVMGetParam(fn, P_BUFS), em_load_arg(e, at, 0)), "");
+	p = em_element(e, e->i8, p, offset);
+	at = em_element(e, e->ptr, LLVMGetParam(fn, P_LIST), LLVMBuildMul(e->b, n, em_int(e, K_BLOCK / LIST_STREAMS), ""));
+	em_loop_begin(e, &r, em_int(e, 0), LLVMGetParam(fn, P_ROWS), 1, &p, 1);
+	for (int line = 0; line < TILE_LINES; line++) {
+		val address = em_element(e, e->i8, r.v[0], em_int(e, (int64_t)line * 64));
+		val slot = LLVMBuildAdd(e->b, LLVMBuildMul(e->b, r.i, em_int(e, TILE_LINES), ""), em_int(e, line), "");
+
+		if (listed)
+			LLVMBuildStore(e->b, address, em_element(e, e->ptr, at, slot));
+		else
+			prefetch(e, address);
+	}
+	p = em_element(e, e->i8, r.v[0], row);
+	em_loop_end(e, &r, &p);
+}
+
+/* A function that asks for what the epilogue of a tile will read, so that it arrives while the products are computed: the
+ * first streams by way of the list, the others at once. */
+static val emit_prefetch(em *e)
+{
+	LLVMBasicBlockRef back = LLVMGetInsertBlock(e->b);
+	val outer = e->fn, n, some;
+	em_loop l;
+
+	e->fn = LLVMAddFunction(e->m, "prefetch", prefetch_type(e));
+	LLVMSetLinkage(e->fn, LLVMInternalLinkage);
+	LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->c, e->fn, ""));
+	n = em_load_arg(e, LLVMGetParam(e->fn, P_ARGS), STREAMS);
+	some = smaller(e, n, em_int(e, LIST_STREAMS));
+	for (int listed = 1; listed >= 0; listed--) {
+		em_loop_begin(e, &l, listed ? em_int(e, 0) : some, listed ? some : n, 1, NULL, 0);
+		one_stream(e, l.i, listed);
+		em_loop_end(e, &l, NULL);
+	}
+	LLVMBuildRetVoid(e->b);
+	n = e->fn;
+	e->fn = outer;
+	LLVMPositionBuilderAtEnd(e->b, back);
+	return n;
 }
 
 /* ---- the rectangle ---------------------------------------------------------------------------------------------- */
@@ -120,24 +195,29 @@ typedef struct matmul {
 	bool epilogue;
 	val k, as, ak, ldb, ldc, a, b, c; /* c: C, or the scratch tile */
 	val code, bufs, args;             /* epilogue: its address, operands and arguments */
-	val streams;                      /* how many */
+	val list, prefetch;               /* K_BLOCK addresses to prefetch, some of them idle; the function that fills it */
 } matmul;
 
 /* Scratch for one tile, and the epilogue's operands behind it: operand 0 will point at the scratch. */
 static void enter_epilogue(matmul *m)
 {
 	em *e = m->e;
-	val n = em_load_arg(e, em_param(e, 1), 4), from = em_param(e, 0);
+	val n = em_load_arg(e, em_param(e, 1), 4), from = em_param(e, 0), streams;
 	em_loop l;
 
 	m->ldc = em_int(e, CC_MATMUL_TILE_STRIDE);
 	m->c = LLVMBuildArrayAlloca(e->b, m->s, em_int(e, (int64_t)CC_MATMUL_TILE_STRIDE * e->t->tile_rows), "");
 	LLVMSetAlignment(m->c, 64);
 	m->bufs = LLVMBuildArrayAlloca(e->b, e->ptr, LLVMBuildAdd(e->b, n, em_int(e, 1), ""), "");
+	m->list = LLVMBuildArrayAlloca(e->b, e->ptr, em_int(e, K_BLOCK), "");
+	em_loop_begin(e, &l, em_int(e, 0), em_int(e, K_BLOCK), 1, NULL, 0);
+	LLVMBuildStore(e->b, m->c, em_element(e, e->ptr, m->list, l.i)); /* idle: the tile itself */
+	em_loop_end(e, &l, NULL);
 	m->code = em_load_ptr(e, from, 2);
-	m->streams = em_load_arg(e, em_param(e, 1), STREAMS);
+	streams = em_load_arg(e, em_param(e, 1), STREAMS);
+	m->prefetch = emit_prefetch(e);
 	m->args = em_element(e, e->i64, em_param(e, 1),
-			     LLVMBuildAdd(e->b, em_int(e, STREAMS + 1), LLVMBuildMul(e->b, m->streams, em_int(e, 3), ""), ""));
+			     LLVMBuildAdd(e->b, em_int(e, STREAMS + 1), LLVMBuildMul(e->b, streams, em_int(e, 3), ""), ""));
 	em_loop_begin(e, &l, em_int(e, 0), n, 1, NULL, 0);
 	LLVMBuildStore(e->b,
 		       LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, from, LLVMBuildAdd(e->b, l.i, em_int(e, 3), "")), ""),
@@ -157,29 +237,12 @@ static void call_epilogue(matmul *m, val i, int rows, val j, val width)
 	LLVMBuildCall2(e->b, LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, 6, 0), m->code, arg, 6, "");
 }
 
-/* Asks for what the epilogue of this tile will read, so that it arrives while the products are computed. */
 static void prefetch_streams(matmul *m, val i, int rows, val j)
 {
 	em *e = m->e;
-	em_loop l;
+	val arg[P_PARAMS] = {m->bufs, em_param(e, 1), m->list, i, j, em_int(e, rows)};
 
-	em_loop_begin(e, &l, em_int(e, 0), m->streams, 1, NULL, 0);
-	{
-		val at = em_element(e, e->i64, em_param(e, 1),
-				    LLVMBuildAdd(e->b, em_int(e, STREAMS + 1), LLVMBuildMul(e->b, l.i, em_int(e, 3), ""), ""));
-		val row = em_load_arg(e, at, 1), offset = LLVMBuildMul(e->b, j, em_load_arg(e, at, 2), ""), p;
-
-		p = LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, m->bufs, em_load_arg(e, at, 0)), "");
-		p = em_element(e, e->i8, p, LLVMBuildAdd(e->b, LLVMBuildMul(e->b, i, row, ""), offset, ""));
-		for (int r = 0; r < rows; r++) {
-			for (int line = 0; line < CC_MATMUL_TILE_STRIDE * 4; line += 64)
-				em_call(e, "llvm.prefetch", &e->ptr, 1,
-					(val[]){em_element(e, e->i8, p, em_int(e, line)), LLVMConstInt(e->i32, 1, 0),
-						LLVMConstInt(e->i32, 3, 0), LLVMConstInt(e->i32, 1, 0)}, 4);
-			p = em_element(e, e->i8, p, row);
-		}
-	}
-	em_loop_end(e, &l, NULL);
+	LLVMBuildCall2(e->b, prefetch_type(e), m->prefetch, arg, P_PARAMS, "");
 }
 
 static void call_tile(matmul *m, const tile *t, val i, val j, val width)
@@ -194,6 +257,7 @@ static void call_tile(matmul *m, const tile *t, val i, val j, val width)
 	arg[T_C] = m->epilogue ? m->c
 			       : em_element(e, m->s, m->c, LLVMBuildAdd(e->b, LLVMBuildMul(e->b, i, m->ldc, ""), j, ""));
 	arg[T_LDC] = m->ldc, arg[T_K] = m->k;
+	arg[T_LIST] = m->epilogue ? m->list : LLVMGetUndef(e->ptr);
 	arg[T_LAST] = LLVMBuildSub(e->b, width, em_int(e, (int64_t)(t->vectors - 1) * e->lanes), "");
 	if (m->epilogue)
 		prefetch_streams(m, i, t->rows, j);
@@ -243,14 +307,14 @@ static void chunk_of_columns(matmul *m, tile (*tiles)[1 + MAX_VECTORS], val from
 }
 
 /* One function per height (tile_rows, 4, 2, 1) and width (whole, then masked with 1 .. tile_vectors vectors). */
-static void emit_tiles(em *e, LLVMTypeRef s, tile (*tiles)[1 + MAX_VECTORS])
+static void emit_tiles(em *e, LLVMTypeRef s, bool lists, tile (*tiles)[1 + MAX_VECTORS])
 {
 	int rows = e->t->tile_rows;
 
 	for (int r = 0; rows >= 1; r++) {
 		for (int v = 0; v <= e->t->tile_vectors; v++) {
 			tiles[r][v] = (tile){rows, v ? v : e->t->tile_vectors, v > 0, NULL};
-			emit_tile(e, s, &tiles[r][v]);
+			emit_tile(e, s, &tiles[r][v], lists);
 		}
 		rows = rows > 4 ? 4 : rows / 2;
 	}
@@ -276,7 +340,7 @@ void em_matmul_kernel(em *e, const cc_kernel *k)
 	em_loop c;
 
 	e->lanes = e->t->vector_bytes / (int)ir_dtype_size(k->dtype);
-	emit_tiles(e, m.s, tiles);
+	emit_tiles(e, m.s, m.epilogue, tiles);
 	m.k = em_load_arg(e, args, 0), m.as = em_load_arg(e, args, 1), m.ak = em_load_arg(e, args, 2);
 	m.ldb = em_load_arg(e, args, 3);
 	m.a = em_load_ptr(e, bufs, 0), m.b = em_load_ptr(e, bufs, 1);

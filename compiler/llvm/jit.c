@@ -249,7 +249,7 @@ static void write_object(const cc_context *c, ir_key key, LLVMMemoryBufferRef ob
 	sb_putn(&s, (const char *)&h, sizeof h);
 	sb_putn(&s, LLVMGetBufferStart(object), h.size);
 	object_path(c, key, path, sizeof path);
-	if (ir_file_write(path, s.s, s.n) != IR_OK)
+	if (ir_file_write_fast(path, s.s, s.n) != IR_OK)
 		remove(path);
 	sb_fini(&s);
 }

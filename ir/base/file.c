@@ -2,13 +2,13 @@
  * Whole files. Reading works on pipes and devices too, so sizes are found by reading, never by asking.
  * Writing goes through a temporary file in the same folder and a rename: a reader, or a crash, sees the old
  * file or the new one. Devices and pipes are written directly; a rename would replace them. */
-#define _GNU_SOURCE /* mkostemp */
 #include "ir/base/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,47 +92,67 @@ static void sync_folder(const char *path)
 	free(copy);
 }
 
-static ir_status write_renamed(const char *path, mode_t mode, const void *data, size_t n)
+#define MAX_TRIES 1000 /* names left behind by killed processes that had our number */
+
+/* A new file beside path, its name in *temp. mkostemp would make it 0600, and the umask can only be asked by changing
+ * it, under the feet of other threads: so the name is made here and open applies the mask. */
+static int open_temp(const char *path, ir_str *temp)
+{
+	static atomic_uint count;
+	int fd = -1;
+
+	errno = EEXIST;
+	for (int i = 0; i < MAX_TRIES && fd < 0 && errno == EEXIST; i++) {
+		sb_clear(temp);
+		sb_printf(temp, "%s.%ld.%u", path, (long)getpid(), atomic_fetch_add(&count, 1));
+		fd = open(temp->s, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	}
+	return fd;
+}
+
+/* old: the file that is replaced, whose mode stays; NULL if there is none. */
+static ir_status write_renamed(const char *path, const struct stat *old, const void *data, size_t n, bool sync)
 {
 	ir_str temp;
 	int fd;
 	bool ok;
 
 	sb_init(&temp);
-	sb_printf(&temp, "%s.XXXXXX", path);
-	fd = mkostemp(temp.s, O_CLOEXEC);
+	fd = open_temp(path, &temp);
 	if (fd < 0) {
 		sb_fini(&temp);
 		return IR_EIO;
 	}
-	ok = write_all(fd, data, n) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+	ok = write_all(fd, data, n) && (!old || fchmod(fd, old->st_mode & 07777) == 0) && (!sync || fsync(fd) == 0);
 	ok = close(fd) == 0 && ok && rename(temp.s, path) == 0;
-	if (ok)
-		sync_folder(path);
-	else
+	if (!ok)
 		unlink(temp.s);
+	else if (sync)
+		sync_folder(path);
 	sb_fini(&temp);
 	return ok ? IR_OK : IR_EIO;
 }
 
-static mode_t new_file_mode(void)
-{
-	mode_t mask = umask(0);
-
-	umask(mask);
-	return 0666 & ~mask;
-}
-
-ir_status ir_file_write(const char *path, const void *data, size_t n)
+static ir_status write_file(const char *path, const void *data, size_t n, bool sync)
 {
 	struct stat st;
 	char real[PATH_MAX];
 
 	if (stat(path, &st) != 0)
-		return write_renamed(path, new_file_mode(), data, n);
+		return write_renamed(path, NULL, data, n, sync);
 	if (!S_ISREG(st.st_mode))
 		return write_direct(path, data, n);
 	if (!realpath(path, real)) /* a link stays a link; its target is replaced */
 		return IR_EIO;
-	return write_renamed(real, st.st_mode & 07777, data, n);
+	return write_renamed(real, &st, data, n, sync);
+}
+
+ir_status ir_file_write(const char *path, const void *data, size_t n)
+{
+	return write_file(path, data, n, true);
+}
+
+ir_status ir_file_write_fast(const char *path, const void *data, size_t n)
+{
+	return write_file(path, data, n, false);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The growing string, the shortest text of a double, and the distance behind "did you mean".
+ * The growing string, the shortest text of a double, JSON values, and the distance behind "did you mean".
  * Files are in file.c. */
 #include "ir/base/str.h"
 
@@ -99,6 +99,36 @@ void sb_put_double(ir_str *b, double v)
 			break;
 	}
 	sb_put(b, text);
+}
+
+void sb_put_json_text(ir_str *b, const char *s)
+{
+	if (!s) {
+		sb_put(b, "null");
+		return;
+	}
+	sb_putc(b, '"');
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			sb_printf(b, "\\%c", c);
+		else if (c == '\n')
+			sb_put(b, "\\n");
+		else if (c < 0x20)
+			sb_printf(b, "\\u%04x", c);
+		else
+			sb_putc(b, (char)c);
+	}
+	sb_putc(b, '"');
+}
+
+void sb_put_json_real(ir_str *b, double v)
+{
+	if (isfinite(v))
+		sb_put_double(b, v);
+	else
+		sb_put(b, "null");
 }
 
 #define DISTANCE_MAX 63 /* names longer than this are compared by their beginnings */

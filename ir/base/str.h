@@ -23,11 +23,18 @@ void sb_printf(ir_str *b, const char *fmt, ...) __attribute__((format(printf, 2,
 /* The shortest decimal text that reads back to the same double ("0.1", "1e-08", "nan", "inf", "-inf"). */
 void sb_put_double(ir_str *b, double v);
 
+void sb_put_json_text(ir_str *b, const char *s); /* quoted and escaped; NULL is null */
+void sb_put_json_real(ir_str *b, double v);      /* null if not finite: JSON has no NaN */
+
 /* Whole file into *b. IR_ENOINPUT if it is not there, IR_EIO otherwise, IR_EINPUT if larger than max. */
 IR_MUSTUSE ir_status ir_file_read(const char *path, size_t max, ir_str *b);
 
 /* Writes n bytes to path by way of a temporary file and rename, so that a reader never sees half of it. */
 IR_MUSTUSE ir_status ir_file_write(const char *path, const void *data, size_t n);
+
+/* The same without waiting for the disk: after a power failure the file may be there and hold anything. For caches
+ * whose files carry a checksum. */
+IR_MUSTUSE ir_status ir_file_write_fast(const char *path, const void *data, size_t n);
 
 /* Edit distance, for "did you mean"; at most cap is looked at. */
 size_t ir_distance(const char *a, const char *b);

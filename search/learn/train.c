@@ -88,9 +88,9 @@ static void run_steps(loop *l, const uint32_t *rows, size_t first, size_t n)
 	fill_scalars(l, t, first, n);
 	le_run_bind(p, CC_IN_INDEX, rows, (size_t)p->batch * sizeof *rows);
 	le_run_bind(p, CC_IN_KEY, l->key, sizeof *l->key);
-	le_run_bind(p, "lr0", l->lr, size);
-	le_run_bind(p, "alpha0", l->alpha, size);
-	le_run_bind(p, "rsc0", l->rsc, size);
+	le_run_bind(p, CC_IN_LR, l->lr, size);
+	le_run_bind(p, CC_IN_ALPHA, l->alpha, size);
+	le_run_bind(p, CC_IN_RSC, l->rsc, size);
 	rt_bind_output(p->exec, out, l->loss, size);
 	rt_run(p->exec, n);
 	for (size_t i = n; i-- > 0;) /* in place, widening from the end */

@@ -412,9 +412,8 @@ static int64_t divisor(gen *g, int64_t n)
 	return count ? d[rnd(g, count)] : 0;
 }
 
-static ir_ref make_reshape(gen *g, ir_op op)
+static ir_ref reshape_of(gen *g, ir_op op, ir_ref x)
 {
-	ir_ref x = pick(g, ANYTHING, 0, 3);
 	int64_t n, to[3];
 	ir_attr at;
 	int rank = 1 + (int)rnd(g, 3);
@@ -430,9 +429,13 @@ static ir_ref make_reshape(gen *g, ir_op op)
 	return put(g, op, &x, 1, &at, 1);
 }
 
-static ir_ref make_perm(gen *g, ir_op op)
+static ir_ref make_reshape(gen *g, ir_op op)
 {
-	ir_ref x = pick(g, ANYTHING, chance(g, 80) ? 2 : 0, 3);
+	return reshape_of(g, op, pick(g, ANYTHING, 0, 3));
+}
+
+static ir_ref perm_of(gen *g, ir_op op, ir_ref x)
+{
 	int64_t p[] = {0, 1, 2};
 	ir_attr at;
 	int rank;
@@ -445,13 +448,19 @@ static ir_ref make_perm(gen *g, ir_op op)
 
 		p[i] = p[j], p[j] = swap;
 	}
+	if (rank > 1 && p[0] == 0 && p[rank - 1] == rank - 1 && chance(g, 80)) /* not the identity */
+		p[0] = rank - 1, p[rank - 1] = 0;
 	at = ir_a_ints(IR_ATTR_perm, rank, p);
 	return put(g, op, &x, 1, &at, 1);
 }
 
-static ir_ref make_to(gen *g, ir_op op)
+static ir_ref make_perm(gen *g, ir_op op)
 {
-	ir_ref x = pick(g, ANYTHING, 0, 3);
+	return perm_of(g, op, pick(g, ANYTHING, chance(g, 80) ? 2 : 0, 3));
+}
+
+static ir_ref to_of(gen *g, ir_op op, ir_ref x)
+{
 	int64_t to[3];
 	ir_attr at;
 	int rank, extra;
@@ -468,25 +477,38 @@ static ir_ref make_to(gen *g, ir_op op)
 	return put(g, op, &x, 1, &at, 1);
 }
 
-static ir_ref make_slice(gen *g, ir_op op)
+static ir_ref make_to(gen *g, ir_op op)
 {
-	ir_ref x = pick(g, ANYTHING, chance(g, 90), 3);
-	int64_t start[3], size[3];
+	return to_of(g, op, pick(g, ANYTHING, 0, 3));
+}
+
+static ir_ref slice_of(gen *g, ir_op op, ir_ref x)
+{
+	int64_t start[3], size[3], whole;
+	bool strip = chance(g, 25); /* one row or column: contiguous next to a transpose where the whole is not */
 	ir_attr at[2];
 	int rank;
 
 	if (x == IR_NO_REF)
 		return x;
 	rank = type_of(g, x)->rank;
+	whole = rnd(g, rank);
 	for (int i = 0; i < rank; i++) {
 		int64_t n = type_of(g, x)->dim[i];
 
 		start[i] = chance(g, 40) ? 0 : rnd(g, n);
 		size[i] = chance(g, 40) ? n - start[i] : chance(g, 97) ? 1 + rnd(g, n - start[i]) : 0;
+		if (strip && n > 0)
+			start[i] = i == whole ? 0 : start[i], size[i] = i == whole ? n : 1;
 		size[i] = size[i] > n - start[i] ? n - start[i] : size[i];
 	}
 	at[0] = ir_a_ints(IR_ATTR_start, rank, start), at[1] = ir_a_ints(IR_ATTR_size, rank, size);
 	return put(g, op, &x, 1, at, 2);
+}
+
+static ir_ref make_slice(gen *g, ir_op op)
+{
+	return slice_of(g, op, pick(g, ANYTHING, chance(g, 90), 3));
 }
 
 static ir_ref make_concat(gen *g, ir_op op)
@@ -585,6 +607,32 @@ static make_fn *const maker_of[IR_OP_COUNT] = {
 #undef OP
 };
 
+/* ---- views of views ------------------------------------------------------------------------------------------------- */
+
+/* A tree of views over one value, with several readers each: what one reader needs decides where the others find it. */
+static size_t view_tree(gen *g)
+{
+	static const ir_op op[] = {IR_transpose, IR_slice, IR_slice, IR_broadcast, IR_reshape, IR_reshape, IR_reshape};
+	static ir_ref (*const view[])(gen *, ir_op, ir_ref) = {perm_of, slice_of, slice_of, to_of, reshape_of, reshape_of, reshape_of};
+	ir_ref node[10];
+	int n = 1, size = 5 + (int)rnd(g, 5);
+
+	node[0] = pick(g, ANYTHING, 2, 3);
+	for (int tries = 0; node[0] != IR_NO_REF && n < size && tries < 20; tries++) {
+		int64_t k = n == 1 && chance(g, 60) ? 0 : rnd(g, sizeof op / sizeof *op);
+		ir_ref r = view[k](g, op[k], node[chance(g, 50) ? n - 1 : rnd(g, n < 3 ? n : 3)]);
+
+		if (r != IR_NO_REF)
+			node[n++] = r;
+	}
+	for (int i = 1; i < n; i++)
+		if (chance(g, g->f->ins[node[i]].op == IR_reshape ? 80 : 25)) /* what is not read is dead */
+			ir_add_output(g->f, ar_printf(g->a, "v%zu", g->f->nout), node[i]);
+		else if (fits(type_of(g, node[i])->dtype, NUMBERS) && chance(g, 40))
+			put1(g, IR_neg, node[i]);
+	return (size_t)n;
+}
+
 /* ---- outputs and updates -------------------------------------------------------------------------------------------- */
 
 static bool is_updated(const gen *g, ir_ref s)
@@ -639,7 +687,9 @@ ir_func *td_generate(ir_arena *a, uint64_t seed)
 	for (int tries = 0; g->f->n < target && tries < 200; tries++) {
 		ir_op op = (ir_op)rnd(g, IR_OP_COUNT);
 
-		if (ir_op_info(op)->lower != IR_LOWER_leaf || chance(g, 40))
+		if (chance(g, 8))
+			target += view_tree(g); /* no fewer of the other ops for it */
+		else if (ir_op_info(op)->lower != IR_LOWER_leaf || chance(g, 40))
 			maker_of[op](g, op);
 	}
 	add_outputs(g);

@@ -5,13 +5,14 @@
 #   ...                the input, without the line above: message lines count from the second line of the file
 #   #=                 what follows is what stdout must be
 #   #! LINE id         or: the messages, notes included, in order (line 0: a message without a place)
-# A file with neither must run without any message. The exit code must be 0 if and only if no error is expected.
+#   #? CODE            the exit code, where it is not 0 and there is no error message: a check that did not hold
+# A file with none of these must run without any message. The exit code must be 0 if and only if no error is expected.
 # BLESS=1 rewrites expectations from what happened: read the diff before you believe it.
 here=$(cd "$(dirname "$0")" && pwd)
 gradmill=${1:?usage: run.sh BUILD_DIR [FILE.gm ...]}/gradmill
 shift
 [ -x "$gradmill" ] || { echo "$gradmill is not built"; exit 77; }
-[ $# -gt 0 ] || set -- $(find "$here" -name '*.gm' | LC_ALL=C sort)
+[ $# -gt 0 ] || set -- $(find "$here" -mindepth 2 -name '*.gm' | LC_ALL=C sort)
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 count=0 failed=0
@@ -32,22 +33,28 @@ messages() {
 run() { # file
 	sed -n '1s/^#> //p' "$1" >"$tmp/cmd"
 	[ -s "$tmp/cmd" ] || { fail "$1" "the first line is not '#> command'"; return; }
-	awk 'NR == 1 { next } /^#[=!]/ { exit } { print }' "$1" >"$tmp/input.gm"
+	awk 'NR == 1 { next } /^#[=!?]/ { exit } { print }' "$1" >"$tmp/input.gm"
 	awk 'p { print } /^#=$/ { p = 1 }' "$1" >"$tmp/want"
 	grep '^#! ' "$1" >"$tmp/want.msg"
+	want_code=$(sed -n 's/^#? //p' "$1")
 	# shellcheck disable=SC2046 # words of the command line
 	"$gradmill" $(cat "$tmp/cmd") "$tmp/input.gm" >"$tmp/out" 2>"$tmp/err"
 	rc=$?
 	messages >"$tmp/msg"
 	if [ "${BLESS:-}" ]; then
 		{ sed -n 1p "$1"; cat "$tmp/input.gm" "$tmp/msg"
-		  if [ $rc = 0 ] && ! grep -q '^check' "$tmp/cmd"; then echo '#='; cat "$tmp/out"; fi; } >"$tmp/new"
+		  [ "$want_code" ] && echo "#? $rc"
+		  if { [ $rc = 0 ] || [ "$want_code" ]; } && ! grep -q '^check' "$tmp/cmd"; then echo '#='; cat "$tmp/out"; fi; } >"$tmp/new"
 		cmp -s "$tmp/new" "$1" || { cp "$tmp/new" "$1"; echo "blessed ${1#"$here"/}"; }
 		return
 	fi
 	if grep -q '^#=$' "$1" && ! diff -u "$tmp/want" "$tmp/out"; then fail "$1" "output differs"; return; fi
 	if ! diff -u "$tmp/want.msg" "$tmp/msg"; then cat "$tmp/err"; fail "$1" "messages differ"; return; fi
 	grep -Eq '(^|: )error: .*\[[a-z_]+\]$' "$tmp/err" && want_rc=1 || want_rc=0
+	if [ "$want_code" ]; then
+		[ $rc = "$want_code" ] || fail "$1" "exit code $rc, not $want_code"
+		return
+	fi
 	if [ $((rc != 0)) != $want_rc ] || [ $rc -ge 128 ]; then cat "$tmp/err"; fail "$1" "exit code $rc"; fi
 }
 

@@ -247,19 +247,17 @@ static void compiled(check *k)
 	sb_fini(&why);
 }
 
-/* Gradients of <d_x0.., w> against differences of d_x0.. along a direction: the derivative of the derivative. */
-static void second(check *k, ir_diag *d)
+/* Element j of input i of the direction along which second derivatives are looked at. */
+static double along(const check *k, int i, int64_t j)
 {
-	ir_func *twice = cc_vjp(k->vjp, k->a, d);
-	rt_tensor leaf[16], moved[16];
-	size_t n = 0, base = (size_t)k->c->nx + 1;
-	double back = 0, size = 0, side[2] = {0, 0};
+	return 2 * rt_random_unit(rt_key_seed(k->seed + 99), (uint64_t)(1000 * i + j)) - 1;
+}
 
-	if (!twice) {
-		printf("%s: no second derivative\n", ir_op_info(k->c->op)->name);
-		failures++;
-		return;
-	}
+/* The leaves of twice: those of vjp, then the weights of its results. y's own are zero, so that only gradients count. */
+static void fill_twice(const check *k, const ir_func *twice, rt_tensor *leaf)
+{
+	size_t n = 0, base = (size_t)k->c->nx + 1;
+
 	for (size_t i = 0; i < twice->n; i++) {
 		const ir_ins *p = &twice->ins[i];
 		int64_t count = ir_type_count(&p->type);
@@ -271,46 +269,68 @@ static void second(check *k, ir_diag *d)
 			rt_store(p->type.dtype, leaf[n].data, e, 2 * rt_random_unit(rt_key_seed(k->seed + n), (uint64_t)e) - 1);
 		n++;
 	}
-	/* seeds of y, then of every gradient: put the weight of y to zero, so that only gradients count */
 	memset(leaf[base].data, 0, ir_type_bytes(&leaf[base].type));
-	for (int i = 0, o = (int)k->vjp->nout; i < k->c->nx; i++) { /* gradients follow in the order of the leaves */
+}
+
+/* <d_x0.., weights> with every input moved by h along the direction. */
+static double gradients_at(check *k, const rt_tensor *weight, double h)
+{
+	rt_tensor moved[4];
+	double sum = 0;
+
+	memcpy(moved, k->leaf, sizeof k->leaf);
+	for (int i = 0; i < k->c->nx; i++) {
+		double *p = ar_alloc(k->a, ir_type_bytes(&k->leaf[i].type) + 16, 1);
+
+		memcpy(p, k->leaf[i].data, ir_type_bytes(&k->leaf[i].type));
+		moved[i].data = p;
+		for (int64_t j = 0; is_float(k, i) && j < ir_type_count(&k->leaf[i].type); j++)
+			p[j] += h * along(k, i, j);
+	}
+	for (int i = 0; i < k->c->nx; i++) {
 		const double *g;
 
 		if (!is_float(k, i))
 			continue;
-		g = result(twice, leaf, (size_t)o++, k->a);
+		g = result(k->vjp, moved, gradient_of(k, i), k->a);
+		for (int64_t j = 0; j < ir_type_count(&k->leaf[i].type); j++)
+			sum += g[j] * ((const double *)weight->data)[j];
+		weight++;
+	}
+	return sum;
+}
+
+/* Gradients of <d_x0.., w> against differences of d_x0.. along a direction: the derivative of the derivative. */
+static void second(check *k, ir_diag *d)
+{
+	ir_func *twice = cc_vjp(k->vjp, k->a, d);
+	const rt_tensor *weight;
+	rt_tensor leaf[16];
+	size_t o = k->vjp->nout; /* gradients follow in the order of the leaves */
+	double back = 0, size = 0, want;
+
+	if (!twice) {
+		printf("%s: no second derivative\n", ir_op_info(k->c->op)->name);
+		failures++;
+		return;
+	}
+	fill_twice(k, twice, leaf);
+	weight = &leaf[k->c->nx + 2];
+	for (int i = 0; i < k->c->nx; i++) {
+		const double *g;
+
+		if (!is_float(k, i))
+			continue;
+		g = result(twice, leaf, o++, k->a);
 		for (int64_t j = 0; j < ir_type_count(&k->c->x[i].type); j++) {
-			double u = 2 * rt_random_unit(rt_key_seed(k->seed + 99), (uint64_t)(1000 * i + j)) - 1;
+			double u = along(k, i, j);
 
 			back += u * g[j], size += fabs(u * g[j]);
 		}
 	}
-	for (int s = 0; s < 2; s++) {
-		size_t w = base + 1;
-
-		memcpy(moved, k->leaf, sizeof k->leaf);
-		for (int i = 0; i < k->c->nx; i++) {
-			int64_t count = ir_type_count(&k->c->x[i].type);
-			double *p = ar_alloc(k->a, ir_type_bytes(&k->c->x[i].type) + 16, 1);
-
-			memcpy(p, k->leaf[i].data, ir_type_bytes(&k->leaf[i].type));
-			moved[i].data = p;
-			for (int64_t j = 0; is_float(k, i) && j < count; j++)
-				p[j] += (s ? -EPS : EPS) * (2 * rt_random_unit(rt_key_seed(k->seed + 99), (uint64_t)(1000 * i + j)) - 1);
-		}
-		for (int i = 0; i < k->c->nx; i++) {
-			const double *g;
-
-			if (!is_float(k, i))
-				continue;
-			g = result(k->vjp, moved, gradient_of(k, i), k->a);
-			for (int64_t j = 0; j < ir_type_count(&k->c->x[i].type); j++)
-				side[s] += g[j] * ((const double *)leaf[w].data)[j];
-			w++;
-		}
-	}
-	if (!near(back, (side[0] - side[1]) / (2 * EPS), ATOL2 + RTOL * size, RTOL))
-		fail(k->c, k->seed, "second derivative", back, (side[0] - side[1]) / (2 * EPS));
+	want = (gradients_at(k, weight, EPS) - gradients_at(k, weight, -EPS)) / (2 * EPS);
+	if (!near(back, want, ATOL2 + RTOL * size, RTOL))
+		fail(k->c, k->seed, "second derivative", back, want);
 }
 
 static void run(const instance *c, uint64_t seed)

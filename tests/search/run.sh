@@ -83,7 +83,11 @@ check "the message names the option" grep -q -e --seed "$TMP/said.seed"
 check "another latent is refused" code 64 "$GM" search --db "$TMP/r.db" --latent 8
 "$GM" search $OPTIONS --db "$TMP/i.db" --trials 1000 --jobs 2 >/dev/null 2>&1 &
 pid=$!
-sleep 3
+i=0 # a trial's row is younger than the lease
+until [ "$(sqlite3 -readonly "$TMP/i.db" 'SELECT count(*) > 0 FROM trials' 2>/dev/null)" = 1 ] || [ $i -ge 300 ]; do
+	sleep 0.1
+	i=$((i + 1))
+done
 check "a second driver is refused" code 75 "$GM" search --db "$TMP/i.db" --trials 1000
 kill -INT $pid
 wait $pid
@@ -111,6 +115,21 @@ check "best --ir" "$GM" best "$TMP/a.db" --ir
 check "best --export" "$GM" best "$TMP/a.db" --export "$TMP/best"
 check "exported weights" test -s "$TMP/best/weights.safetensors"
 check "replay" "$GM" replay "$TMP/a.db" 2
+check "replay: no such trial" code 66 "$GM" replay "$TMP/a.db" 3000
+check "no time" code 64 "$GM" search --db "$TMP/a.db" --time 0
+check "no such database" code 64 "$GM" search --db "$TMP/none.db"
+check "the message says so" grep -q 'no such file' "$TMP/said"
+check "data: not UTF-8" code 64 "$GM" search --data "$(printf 'a\377')" --db "$TMP/none.db"
+check "export: not UTF-8" code 64 "$GM" best "$TMP/a.db" --export "$TMP/$(printf 'a\377')"
+check "save: not UTF-8" code 64 "$GM" search --data fashion-mnist --save --db "$TMP/$(printf 'a\377.db')"
+check "none of them made a file" test ! -e "$TMP/none.db"
+check "too many threads" code 64 "$GM" search --db "$TMP/a.db" --threads 1025
+check "train: too many threads" code 64 "$GM" train examples/seed.gm --data fashion-mnist --threads 1025
+for option in save loss-log save-grads; do
+	check "train: --$option nowhere" code 74 "$GM" train examples/seed.gm --data fashion-mnist --"$option" "$TMP/no/such"
+	cp "$TMP/said" "$TMP/said.train"
+	check "the message has the path, no epoch was trained" sh -c 'grep -q no/such "$1" && ! grep -q epoch "$1"' - "$TMP/said.train"
+done
 check "query writes nothing" code 65 "$GM" query "$TMP/a.db" "DELETE FROM trials"
 check "foreign file" code 69 "$GM" trials tests/search/run.sh
 check "missing file" code 66 "$GM" trials "$TMP/none.db"

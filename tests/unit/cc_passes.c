@@ -158,6 +158,60 @@ static void legalize_splits_long_sums(void **state)
 			assert_int_equal(ir_attr_int(&f->ins[i], IR_ATTR_tb), 0);
 }
 
+/* ---- views ------------------------------------------------------------------------------------------------------- */
+
+/* The compiled f on x, against the interpreter, to the bit: views move numbers and compute none. */
+static void same_as_interpreter(const ir_func *f, const rt_tensor *x)
+{
+	rt_tensor want[8], got[8];
+	cc_program *p;
+	rt_exec *e;
+
+	assert_int_equal(rt_interpret(f, x, want), IR_OK);
+	for (int threads = 1; threads <= 2; threads++) {
+		assert_int_equal(cc_compile(context, f, &(cc_options){.threads = threads, .opt_level = 2}, &p, NULL), IR_OK);
+		assert_int_equal(rt_exec_new(cc_program_plan(p), &e), IR_OK);
+		rt_bind_leaf(e, 0, x->data, 0);
+		for (size_t i = 0; i < f->nout; i++) {
+			assert_int_equal(rt_tensor_alloc(&got[i], want[i].type), IR_OK);
+			rt_bind_output(e, i, got[i].data, 0);
+		}
+		rt_run(e, 1);
+		for (size_t i = 0; i < f->nout; i++) {
+			assert_memory_equal(got[i].data, want[i].data, ir_type_bytes(&want[i].type));
+			rt_tensor_free(&got[i]);
+		}
+		rt_exec_free(e);
+		cc_program_free(p);
+	}
+	for (size_t i = 0; i < f->nout; i++)
+		rt_tensor_free(&want[i]);
+}
+
+/* Column 0 of a transpose is contiguous only as long as the transpose is a view: c is decided first, then e makes a
+ * copy of a. */
+static void views_of_what_is_copied_later(void **state)
+{
+	static const char *const body[] = {
+		"  a = transpose x, perm=[1,0]\n  b = slice a, start=[0,0], size=[5,1]\n  c = reshape b, shape=[5]\n"
+		"  e = reshape a, shape=[15]\n  return c, e\n",
+		"  a = transpose x, perm=[1,0]\n  e = reshape a, shape=[15]\n  b = slice a, start=[0,0], size=[5,1]\n"
+		"  c = reshape b, shape=[5]\n  return c, e\n",
+		"  a = transpose x, perm=[1,0]\n  b = slice a, start=[1,1], size=[4,1]\n  c = reshape b, shape=[2,2]\n"
+		"  d = transpose c, perm=[1,0]\n  h = reshape d, shape=[4]\n  e = reshape a, shape=[3,5]\n  n = neg b\n"
+		"  return c, d, h, e, a, n\n",
+	};
+	rt_tensor x;
+
+	(void)state;
+	assert_int_equal(rt_tensor_alloc(&x, ir_type_make(IR_F32, 2, (int64_t[]){3, 5})), IR_OK);
+	for (int i = 0; i < 15; i++)
+		((float *)x.data)[i] = (float)i;
+	for (size_t i = 0; i < sizeof body / sizeof *body; i++)
+		same_as_interpreter(parse(ar_printf(arena, "func main(x: f32[3,5]) {\n%s}\n", body[i])), &x);
+	rt_tensor_free(&x);
+}
+
 /* ---- training steps ---------------------------------------------------------------------------------------------- */
 
 #define ROWS  211
@@ -204,9 +258,9 @@ static double scalar_at(const char *name, int step)
 {
 	double lr = 0.01;
 
-	if (!strncmp(name, "alpha", 5))
+	if (!strcmp(name, CC_IN_ALPHA))
 		return lr / (1 - pow(.9, step + 1));
-	if (!strncmp(name, "rsc", 3))
+	if (!strcmp(name, CC_IN_RSC))
 		return 1 / sqrt(1 - pow(.999, step + 1));
 	return lr;
 }
@@ -444,6 +498,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cse_merges_equal_operations),	 cmocka_unit_test(cse_leaves_random_ops_and_leaves_alone),
 		cmocka_unit_test(dce_keeps_inputs),		 cmocka_unit_test(fold_computes_exact_ops_only),
+		cmocka_unit_test(views_of_what_is_copied_later),
 		cmocka_unit_test(legalize_splits_long_sums),	 cmocka_unit_test(adam_is_the_paper_s),
 		cmocka_unit_test(adamw_decays_matrices_only),	 cmocka_unit_test(sgd_has_momentum),
 		cmocka_unit_test(clipping_is_the_formula),	 cmocka_unit_test(updates_are_made_in_place),

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "ir/ir.h"
 
@@ -80,11 +81,54 @@ static void files(void **state)
 	assert_int_equal(ir_file_read(path.s, 6, &s), IR_OK);
 	assert_string_equal(s.s, "world!");
 	assert_int_equal(ir_file_read(path.s, 5, &s), IR_EINPUT);
+	assert_int_equal(ir_file_write_fast(path.s, "fast", 4), IR_OK);
+	assert_int_equal(ir_file_read(path.s, 6, &s), IR_OK);
+	assert_string_equal(s.s, "fast");
 	assert_int_equal(ir_file_write("/dev/null", "x", 1), IR_OK);
+	assert_int_equal(ir_file_write_fast("/nonexistent/f", "x", 1), IR_EIO);
 	assert_int_equal(ir_file_write("/nonexistent/f", "x", 1), IR_EIO);
 	unlink(path.s);
 	assert_int_equal(rmdir(dir), 0); /* no temporary file is left */
 	sb_fini(&path);
+	sb_fini(&s);
+}
+
+/* A new file gets what the umask leaves of 0666, a replaced one keeps the mode it had. */
+static void file_modes(void **state)
+{
+	char dir[] = "/tmp/gm_unit_XXXXXX";
+	mode_t mask = umask(026);
+	struct stat st;
+	ir_str path;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	sb_init(&path);
+	sb_printf(&path, "%s/f", dir);
+	assert_int_equal(ir_file_write_fast(path.s, "x", 1), IR_OK);
+	assert_int_equal(stat(path.s, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_int_equal(chmod(path.s, 0604), 0);
+	assert_int_equal(ir_file_write(path.s, "y", 1), IR_OK);
+	assert_int_equal(stat(path.s, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0604);
+	umask(mask);
+	unlink(path.s);
+	assert_int_equal(rmdir(dir), 0);
+	sb_fini(&path);
+}
+
+static void json_values(void **state)
+{
+	ir_str s;
+
+	(void)state;
+	sb_init(&s);
+	sb_put_json_text(&s, "a\"b\\c\n\x01\xc3\xa4");
+	sb_put_json_text(&s, NULL);
+	sb_put_json_real(&s, 0.5);
+	sb_put_json_real(&s, NAN);
+	assert_string_equal(s.s, "\"a\\\"b\\\\c\\n\\u0001\xc3\xa4\"null0.5null");
 	sb_fini(&s);
 }
 
@@ -109,6 +153,8 @@ int main(void)
 		cmocka_unit_test(arena_is_zeroed_and_aligned),
 		cmocka_unit_test(doubles_read_back),
 		cmocka_unit_test(files),
+		cmocka_unit_test(file_modes),
+		cmocka_unit_test(json_values),
 		cmocka_unit_test(small_things),
 	};
 

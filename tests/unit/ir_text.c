@@ -58,7 +58,7 @@ static void hostile(void **state)
 		{HEAD, "}", 500000, "", "no_return"},
 		{HEAD, "y = \n", 500000, "", "expected"},
 		{HEAD "y = concat ", "x,", 200000, "x, axis=0\nreturn y\n}\n", "too_many"},
-		{HEAD, "%0 = relu x\n", 100001, "return x\n}\n", "too_many"},
+		{HEAD, "%0 = relu x\n", 20001, "return x\n}\n", "too_many"},
 		{"gradmill 1\n", "func f() { return\n}\n", 5000, "", "redefined"},
 		{HEAD "y = add x, ", "9", 100000, "\nreturn y\n}\n", "bad_number"},
 		{HEAD "y = relu x\n", "\xC3\x28\n", 3, "return y\n}\n", "bad_char"},
@@ -93,6 +93,30 @@ static void exponential(void **state)
 	sb_put(&s, "func main(x: f32[4]) {\n y = f59(x)\n return y\n}\n");
 	assert_string_equal(first_error(s.s, s.n), "too_many");
 	sb_fini(&s);
+}
+
+/* A function of n instructions, four per call and two before them; n is 2 more than a multiple of 4. */
+static const char *many_instructions(size_t n)
+{
+	const char *id;
+	ir_str s;
+
+	sb_init(&s);
+	sb_put(&s, "gradmill 1\nfunc f(x: f32[N]) {\n a = neg x\n b = add a, 1\n c = neg b\n return c\n}\n"
+		   "func main(x: f32[4]) {\n y = neg x\n");
+	for (size_t i = 2; i < n; i += 4)
+		sb_printf(&s, " y%zu = f(x)\n", i);
+	sb_put(&s, " return y\n}\n");
+	id = first_error(s.s, s.n);
+	sb_fini(&s);
+	return id;
+}
+
+static void instructions_are_counted_after_inlining(void **state)
+{
+	(void)state;
+	assert_null(many_instructions(19998));
+	assert_string_equal(many_instructions(20002), "too_many");
 }
 
 /* Every prefix of a good text is an error with a message, or parses. */
@@ -185,6 +209,7 @@ int main(void)
 	const struct CMUnitTest test[] = {
 		cmocka_unit_test(hostile),
 		cmocka_unit_test(exponential),
+		cmocka_unit_test(instructions_are_counted_after_inlining),
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(every_op_has_a_golden_file),
 		cmocka_unit_test(message_form),

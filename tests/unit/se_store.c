@@ -336,6 +336,23 @@ static void one_driver(void **state)
 	se_store_close(second);
 }
 
+/* Both found no study of that name; the second to write it down is told so. */
+static void one_beginning(void **state)
+{
+	fixture *f = *state;
+	se_study again = f->st;
+	se_store *second;
+	int64_t recovered;
+
+	must(se_store_open(f->path, SE_OPEN_WRITE, &second, f->d), f);
+	create(f);
+	assert_int_equal(se_store_add_study(second, &again, f->d), IR_EBUSY);
+	again.name = "another";
+	must(se_store_add_study(second, &again, f->d), f); /* and nothing is left open */
+	must(se_store_recover(f->s, f->st.id, &recovered, f->d), f);
+	se_store_close(second);
+}
+
 /* ---- somebody else's SQL ---------------------------------------------------------------------------------------- */
 
 static void user_queries(void **state)
@@ -375,7 +392,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(history_survives), TEST(views), TEST(not_a_number_fails), TEST(cut_off_trials_wait), TEST(duplicates),
-		TEST(foreign_files), TEST(missing_and_unwritable), TEST(locked), TEST(one_driver), TEST(user_queries),
+		TEST(foreign_files), TEST(missing_and_unwritable), TEST(locked), TEST(one_driver), TEST(one_beginning),
+		TEST(user_queries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

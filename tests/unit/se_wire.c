@@ -48,6 +48,24 @@ static void round_trip(void **state)
 	ar_free(a);
 }
 
+/* A cause may quote a file that is not UTF-8: the message arrives all the same. */
+static void strange_text(void **state)
+{
+	se_message m = {.kind = SE_M_error, .status = 1, .cause = "a\xff \xc3\xa9"}, back;
+	ir_arena *a = ar_open();
+	ir_str s;
+
+	(void)state;
+	sb_init(&s);
+	se_wire_encode(&m, &s);
+	assert_true(se_wire_decode(s.s + 4, s.n - 4, a, &back));
+	assert_string_equal(back.cause, "a? ??");
+	assert_true(se_wire_text("\xc3\xa9/data.idx"));
+	assert_false(se_wire_text("data\xff.idx"));
+	sb_fini(&s);
+	ar_free(a);
+}
+
 static void every_double_survives(void **state)
 {
 	const double v[] = {0x1.921fb54442d18p+1, 5e-324, 0x1.fffffffffffffp+1023, -0.1, 1.0 / 3};
@@ -154,7 +172,7 @@ static void several_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip), cmocka_unit_test(every_double_survives), cmocka_unit_test(wrong_messages),
+		cmocka_unit_test(round_trip), cmocka_unit_test(strange_text), cmocka_unit_test(every_double_survives), cmocka_unit_test(wrong_messages),
 		cmocka_unit_test(truncated), cmocka_unit_test(too_long), cmocka_unit_test(several_at_once),
 	};
 

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The driver's book-keeping when workers die: nobody waits for an answer that cannot come, nothing is asked for ever.
+ * The workers are empty places whose pipes end in /dev/null. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include "search/driver_int.h"
+
+typedef struct fixture {
+	char path[64];
+	se_driver v;
+} fixture;
+
+static void add_workers(se_driver *v)
+{
+	v->pool.n = 2;
+	for (size_t i = 0; i < v->pool.n; i++) {
+		se_wire_init(&v->pool.worker[i].wire, -1, open("/dev/null", O_WRONLY | O_CLOEXEC));
+		v->pool.worker[i].state = SE_WORKER_IDLE;
+		v->pool.worker[i].number = -1;
+	}
+}
+
+static int setup(void **state)
+{
+	fixture *f = ir_xmalloc(1, sizeof *f);
+	se_driver *v = &f->v;
+
+	strcpy(f->path, "/tmp/gradmill_driver_XXXXXX");
+	close(mkstemp(f->path));
+	v->d = ir_diag_new();
+	v->arena = ar_open();
+	v->study = (se_study){.name = "s", .space = "dense", .sampler = "random", .data = "x", .data_key = "k", .target = "t",
+		.build = "b", .delay = 16, .width = 784, .ntrain = 9, .nval = 1, .ntest = 2};
+	v->final_number = v->final_worker = v->floor_worker = -1;
+	v->item = ar_new(v->arena, se_item, 1);
+	v->item[0] = (se_item){.id = 1, .number = 0, .state = SE_COMPLETE, .value = 1, .test_value = NAN, .home = -1};
+	v->nitem = v->settled = 1;
+	se_progress_init(&v->progress, true);
+	add_workers(v);
+	assert_int_equal(se_store_open(f->path, SE_OPEN_WRITE, &v->store, v->d), IR_OK);
+	assert_int_equal(se_store_add_study(v->store, &v->study, v->d), IR_OK);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture *f = *state;
+
+	for (size_t i = 0; i < f->v.pool.n; i++)
+		se_wire_fini(&f->v.pool.worker[i].wire);
+	se_store_close(f->v.store);
+	ar_free(f->v.arena);
+	ir_diag_free(f->v.d);
+	unlink(f->path);
+	free(f);
+	return 0;
+}
+
+static void die(se_driver *v, size_t who)
+{
+	v->pool.worker[who].state = SE_WORKER_NONE;
+	assert_int_equal(se_driver_death(v, who, "worker died: signal 9"), IR_OK);
+}
+
+/* Trial 0 is being looked at by worker 1. */
+static void look(se_driver *v)
+{
+	v->final_number = 0;
+	v->final_worker = 1;
+	v->pool.worker[1].state = SE_WORKER_BUSY;
+}
+
+static void another_worker_dies_during_a_finalist(void **state)
+{
+	se_driver *v = &((fixture *)*state)->v;
+	se_message m = {.kind = SE_M_result, .number = 0, .status = IR_EINPUT, .cause = "x", .value = NAN, .test_value = NAN};
+
+	look(v);
+	die(v, 0);
+	assert_int_equal(v->final_number, 0);
+	assert_int_equal(v->final_worker, 1);
+	assert_int_equal(se_driver_message(v, 1, &m), IR_OK);
+	assert_int_equal(v->pool.worker[1].state, SE_WORKER_IDLE);
+	assert_int_equal(v->final_worker, -1);
+}
+
+static void the_finalists_worker_dies(void **state)
+{
+	se_driver *v = &((fixture *)*state)->v;
+
+	look(v);
+	die(v, 1);
+	assert_int_equal(v->final_number, -1);
+	assert_int_equal(v->final_worker, -1);
+	assert_int_equal(v->deaths_at_start, 0);
+}
+
+static void a_result_that_nobody_asked_for(void **state)
+{
+	se_driver *v = &((fixture *)*state)->v;
+
+	v->pool.worker[0].state = SE_WORKER_BUSY;
+	assert_int_equal(se_driver_message(v, 0, &(se_message){.kind = SE_M_result, .number = 7}), IR_OK);
+	assert_int_equal(v->pool.worker[0].state, SE_WORKER_IDLE);
+}
+
+static void a_deadly_floor_is_given_up(void **state)
+{
+	se_driver *v = &((fixture *)*state)->v;
+
+	v->floor[0] = 8;
+	v->floor[1] = 16;
+	v->nfloor = 2;
+	for (int i = 0; i < 2; i++) {
+		assert_true(se_driver_ask_floor(v, 0));
+		assert_int_equal(v->floor_asked, 8);
+		die(v, 0);
+		assert_int_equal(v->floor_worker, -1);
+		v->deaths_at_start = 0; /* what a new worker's start does */
+	}
+	assert_int_equal(v->nfloor, 1);
+	assert_int_equal(v->floor[0], 16);
+	assert_int_equal(v->nlost, 1);
+	assert_int_equal(v->floor_lost[0], 8);
+	assert_true(se_driver_ask_floor(v, 1)); /* the next one has its own two attempts */
+	die(v, 1);
+	assert_int_equal(v->nfloor, 1);
+	assert_true(se_driver_ask_floor(v, 0));
+	assert_int_equal(se_driver_message(v, 0, &(se_message){.kind = SE_M_floor, .latent = 16, .value = 0.5, .test_value = 0.5}),
+			 IR_OK);
+	assert_int_equal(v->nfloor, 0);
+	assert_int_equal(v->floor_deaths, 0);
+	assert_false(se_driver_ask_floor(v, 0));
+}
+
+/* Dying later, over a trial, is no floor's fault. */
+static void the_floor_worker_dies_later(void **state)
+{
+	se_driver *v = &((fixture *)*state)->v;
+
+	v->floor[0] = 8;
+	v->nfloor = 1;
+	assert_true(se_driver_ask_floor(v, 0));
+	assert_int_equal(se_driver_message(v, 0, &(se_message){.kind = SE_M_floor, .latent = 8, .value = NAN, .test_value = NAN}),
+			 IR_OK);
+	die(v, 0);
+	assert_int_equal(v->floor_worker, -1);
+	assert_int_equal(v->floor_deaths, 0);
+	assert_int_equal(v->nlost, 0);
+}
+
+/* No descriptors left: the message says so. */
+static void a_worker_that_cannot_be_started(void **state)
+{
+	se_driver *v = &((fixture *)*state)->v;
+	struct rlimit old, none;
+	se_pool p;
+	ir_status st;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){3, old.rlim_max};
+	se_pool_init(&p, 1, &(se_message){.kind = SE_M_open});
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	st = se_pool_start(&p, 0, v->d);
+	setrlimit(RLIMIT_NOFILE, &old);
+	assert_int_equal(st, IR_EINTERNAL);
+	assert_non_null(strstr(ir_diag_get(v->d, 0)->text, "Too many open files"));
+	assert_int_equal(p.worker[0].state, SE_WORKER_NONE);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(another_worker_dies_during_a_finalist), TEST(the_finalists_worker_dies), TEST(a_result_that_nobody_asked_for),
+		TEST(a_deadly_floor_is_given_up), TEST(the_floor_worker_dies_later), TEST(a_worker_that_cannot_be_started),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
