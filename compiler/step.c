@@ -92,6 +92,8 @@ static bool find_inputs(const ir_func *f, const cc_feed *feed, model_inputs *in,
 
 		if (p->name && p->name[0] == '.')
 			return ir_report(d, p->loc, IR_E_reserved_name, p->name), false;
+		if (!p->name && (p->op == IR_param || p->op == IR_state))
+			return ir_report(d, p->loc, IR_E_unnamed_param, ir_op_info(p->op)->name), false;
 		if (ir_type_has_batch(&p->type))
 			return ir_report(d, p->loc, IR_E_unbound_batch), false;
 		if (p->op != IR_input)

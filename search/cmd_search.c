@@ -99,7 +99,11 @@ static void print_text(const se_options *o, const se_summary *s)
 	printf("study %s: %lld trials, %lld finished, %lld failed, %lld waiting, %.1f s\n", o->study, (long long)s->trials,
 	       (long long)s->finished, (long long)s->failed, (long long)s->waiting, s->wall_s);
 	if (s->best_number < 0) {
-		puts("no valid trial");
+		fputs("no valid trial", stdout);
+		if (s->cause_count)
+			printf("; %lld of %lld: %s; see 'gradmill trials %s'", (long long)s->cause_count,
+			       (long long)s->trials, s->cause, o->db);
+		putchar('\n');
 		return;
 	}
 	printf("best: trial %lld, validation mse %.6g", (long long)s->best_number, s->best_value);
@@ -146,8 +150,9 @@ static int parse(int argc, char **argv, arguments *a)
 	return ir_cli_parse(&command, opt, sizeof opt / sizeof *opt, argc, argv, &operand);
 }
 
-static int run(const arguments *a)
+static int run(arguments *a)
 {
+	ir_arena *texts = a->o.texts = ar_open();
 	ir_diag *d = ir_diag_new();
 	bool wrong;
 	se_summary s;
@@ -157,9 +162,11 @@ static int run(const arguments *a)
 	if (st != IR_OK) {
 		rc = se_complain(d, st);
 		ir_diag_free(d);
+		ar_free(texts);
 		return wrong ? USAGE : rc;
 	}
 	ir_diag_free(d);
+	ar_free(texts);
 	if (a->json)
 		print_json(&a->o, &s);
 	else

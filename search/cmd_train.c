@@ -201,7 +201,10 @@ static void print_json(const le_result *r)
 
 static void print_text(const le_result *r)
 {
-	printf("train loss  %.9g\n", r->train_loss);
+	if (isfinite(r->train_loss))
+		printf("train loss  %.9g\n", r->train_loss);
+	else
+		puts("train loss  -");
 	if (!isnan(r->val_loss))
 		printf("val loss    %.9g\n", r->val_loss);
 	if (!isnan(r->val_mse) && r->val_mse != r->val_loss)
@@ -223,9 +226,10 @@ static ir_status write_log(job *j)
 	sb_put(&s, "step,loss\n");
 	for (int64_t i = 0; i < j->result.steps; i++)
 		sb_printf(&s, "%lld,%.17g\n", (long long)i, j->result.step_loss[i]);
+	errno = EIO; /* should nobody say why */
 	st = ir_file_write(j->o->loss_log, s.s, s.n);
 	if (st != IR_OK)
-		ir_report(j->d, (ir_loc){0}, IR_E_file, j->o->loss_log, "cannot be written");
+		ir_report(j->d, (ir_loc){0}, IR_E_file, j->o->loss_log, strerror(errno));
 	sb_fini(&s);
 	return st;
 }
@@ -245,9 +249,7 @@ static ir_status deliver(job *j, ir_status s)
 	if (j->o->json)
 		print_json(&j->result);
 	else
-		print_text(&j->result);
-	if (fflush(stdout) != 0)
-		return IR_EIO;
+		print_text(&j->result); /* main sees whether it was written */
 	return s != IR_OK ? s : t != IR_OK ? t : u;
 }
 
@@ -359,7 +361,10 @@ int se_cmd_train(int argc, char **argv)
 	j.a = ar_open();
 	sb_init(&j.text);
 	s = run(&j, operand[0]);
-	if (s != IR_OK && ir_diag_count(j.d, IR_ERROR) == 0)
+	if (s == IR_ENAN)
+		fprintf(stderr, "gradmill train: the loss is not finite at step %lld; a smaller --lr or a --clip-norm may help\n",
+			(long long)j.result.steps);
+	else if (s != IR_OK && ir_diag_count(j.d, IR_ERROR) == 0)
 		fprintf(stderr, "gradmill train: %s\n", ir_status_text(s));
 	cc_model_messages(j.d);
 	le_result_free(&j.result);

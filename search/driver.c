@@ -445,6 +445,7 @@ static ir_status run(se_driver *v)
 ir_status se_search(const se_options *o, se_summary *out, bool *usage, ir_diag *d)
 {
 	se_driver *v = ir_xmalloc(1, sizeof *v);
+	int64_t recovered;
 	ir_status st;
 
 	*usage = false;
@@ -465,6 +466,8 @@ ir_status se_search(const se_options *o, se_summary *out, bool *usage, ir_diag *
 		se_pool_stop(&v->pool);
 	else
 		se_pool_kill(&v->pool);
+	if (st == IR_OK && stops >= 2 && v->opened && v->study.id) /* what was cut off waits; the lease is still ours */
+		st = se_store_recover(v->store, v->study.id, &recovered, v->d);
 	if (v->progress.finished)
 		se_progress_end(&v->progress);
 	if (st == IR_OK)

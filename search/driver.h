@@ -13,6 +13,8 @@ typedef struct se_summary {
 	int64_t latent;
 	double pca_value, pca_test_value;          /* the floor at the best trial's latent size */
 	double wall_s;
+	char cause[200];     /* the most frequent one of trials that failed */
+	int64_t cause_count; /* of them; 0: none has one */
 	bool interrupted;
 } se_summary;
 

@@ -311,6 +311,22 @@ static double real_or_nan(const se_cell *c)
 	return c->kind == SE_NULL ? (double)NAN : c->r;
 }
 
+static ir_status find_cause(se_driver *v, se_summary *out)
+{
+	static const char sql[] = "SELECT x.cause, count(*) FROM trials t JOIN x_trial x USING (trial_id) WHERE t.study_id = ?1 "
+		"AND t.state = 'FAIL' AND x.cause IS NOT NULL GROUP BY x.cause ORDER BY count(*) DESC, min(t.number) LIMIT 1";
+	ir_arena *a = ar_open();
+	se_table t;
+	ir_status st = se_store_select(v->store, sql, &(se_arg){NULL, v->study.id}, 1, a, &t, v->d);
+
+	if (st == IR_OK && t.nrow) {
+		snprintf(out->cause, sizeof out->cause, "%s", t.cell[0].text);
+		out->cause_count = t.cell[1].i;
+	}
+	ar_free(a);
+	return st;
+}
+
 ir_status se_driver_sum_up(se_driver *v, se_summary *out)
 {
 	static const char sql[] = "SELECT t.number, b.value, x.test_value, f.val_mse, f.test_mse, x.latent FROM trials t "
@@ -337,5 +353,5 @@ ir_status se_driver_sum_up(se_driver *v, se_summary *out)
 		out->waiting += v->item[i].state <= SE_RUNNING && v->item[i].id;
 		out->trials += v->item[i].id != 0;
 	}
-	return st;
+	return st == IR_OK && out->best_number < 0 ? find_cause(v, out) : st;
 }

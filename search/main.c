@@ -25,7 +25,7 @@ static const command commands[] = {
 	{"check", cc_cmd_check, "verify a model: bottleneck, gradients, JIT against interpreter"},
 	{"bench", cc_cmd_bench, "measure a model's training step"},
 	{"opt", cc_cmd_opt, "run compiler passes on a model"},
-	{"compile", cc_cmd_compile, "write IR, plan, LLVM, assembly or object code of a model"},
+	{"compile", cc_cmd_compile, "write IR, plan, LLVM or assembly of a model"},
 	{"ops", cc_cmd_ops, "the manual of the IR's operations"},
 	{"worker", se_cmd_worker, NULL},
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "compiler/model_file.h"
 #include "search/cmd.h"
 #include "search/driver_int.h"
 
@@ -30,9 +31,9 @@ static ir_status read_model(se_driver *v, const char *path, size_t i)
 	if (st != IR_OK)
 		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_file, path, ir_status_text(st));
 	else
-		v->model_text[i] = ar_strndup(v->arena, text.s, text.n);
+		v->model_text[i] = ar_strndup(v->o->texts, text.s, text.n);
 	sb_fini(&text);
-	if (st == IR_OK && !se_model_read(path, v->model_text[i], &v->model[i], v->d))
+	if (st == IR_OK && !se_model_check(path, v->model_text[i], &v->model[i], v->d))
 		st = IR_EINPUT;
 	return st;
 }
@@ -47,6 +48,8 @@ static ir_status read_models(se_driver *v)
 	v->model_text = ar_new(v->arena, char *, v->nmodel + 1);
 	for (size_t i = 0; st == IR_OK && i < v->nmodel; i++)
 		st = read_model(v, v->o->models[i], i);
+	if (st == IR_OK && v->nmodel)
+		cc_model_messages(v->d); /* warnings */
 	return st;
 }
 
@@ -212,12 +215,52 @@ ir_status se_driver_prepare(se_driver *v, bool *usage)
 	return v->study.id ? load(v, usage) : IR_OK;
 }
 
+/* Rows of the smallest batch that any trial of the study takes. */
+static double smallest_batch(const se_driver *v)
+{
+	int i = se_param_find(v->space, "batch");
+	double least = INFINITY;
+	ir_str s;
+
+	sb_init(&s);
+	for (int k = 0; i >= 0 && k < se_param_choices(&v->space->param[i]); k++) {
+		sb_clear(&s);
+		se_param_print(&v->space->param[i], k, &s);
+		least = fmin(least, strtod(s.s, NULL));
+	}
+	sb_fini(&s);
+	return isfinite(least) ? least : 0;
+}
+
+/* Do the models take these rows, and does any batch? Said once, here, and not by every trial. */
+static ir_status fits_data(se_driver *v, const se_message *ready)
+{
+	double batch = smallest_batch(v);
+	bool ok = true;
+	char text[160];
+
+	for (size_t i = 0; i < v->nmodel; i++)
+		if (v->model[i].width != ready->width) {
+			ir_error(v->d, v->model[i].input, IR_E_input_width, (long long)v->model[i].width, (long long)ready->width);
+			ok = false;
+		}
+	if (batch > (double)ready->ntrain) {
+		snprintf(text, sizeof text, "%s%.0f rows do not fit the training set of %lld", v->study.batch || v->nmodel ? ""
+			: "even the smallest batch, ", batch, (long long)ready->ntrain);
+		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_file, "--batch", text);
+		ok = false;
+	}
+	return ok ? IR_OK : IR_EINPUT;
+}
+
 /* An old study must meet the same data; a new one is written down now that its sizes are known. */
 ir_status se_driver_open_study(se_driver *v, const se_message *ready)
 {
 	se_study *s = &v->study;
-	ir_status st;
+	ir_status st = fits_data(v, ready);
 
+	if (st != IR_OK)
+		return st;
 	if (s->id) {
 		if (!ready->data_key || strcmp(ready->data_key, s->data_key))
 			return se_driver_say(v, IR_EINPUT, "the data have changed since the study began");
@@ -233,11 +276,6 @@ ir_status se_driver_open_study(se_driver *v, const se_message *ready)
 	s->ntrain = ready->ntrain;
 	s->nval = ready->nval;
 	s->ntest = ready->ntest;
-	for (size_t i = 0; i < v->nmodel; i++)
-		if (v->model[i].width && v->model[i].width != s->width) {
-			ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_input_width, (long long)v->model[i].width, (long long)s->width);
-			return IR_EINPUT;
-		}
 	st = se_store_add_study(v->store, s, v->d);
 	if (st == IR_OK)
 		st = se_store_lease(v->store, s->id, v->d);

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 extern const char se_schema_sql[]; /* schema.sql */
@@ -326,7 +325,10 @@ ir_status se_store_open(const char *path, se_open how, se_store **out, ir_diag *
 	s->lease = -1;
 	s->path = ir_xmalloc(strlen(path) + 1, 1);
 	strcpy(s->path, path);
-	st = how == SE_OPEN_READ ? open_read(s, d) : open_write(s, d);
+	if (se_is_folder(path))
+		st = se_sql_say(s, IR_EIO, "is a directory", d);
+	else
+		st = how == SE_OPEN_READ ? open_read(s, d) : open_write(s, d);
 	if (st == IR_OK)
 		st = prepare(s, how == SE_OPEN_WRITE, d);
 	if (st != IR_OK) {

@@ -23,6 +23,7 @@ struct se_store {
 /* A message about the file, returning st; the same with SQLite's own words for rc. */
 ir_status se_sql_say(const se_store *s, ir_status st, const char *text, ir_diag *d);
 ir_status se_sql_fail(const se_store *s, int rc, ir_diag *d);
+bool se_is_folder(const char *path);
 const char *se_sql_text(ir_arena *a, sqlite3_stmt *q, int i); /* NULL for NULL */
 
 #endif

@@ -5,11 +5,19 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "runtime/rt.h"
 
 #define MAX_RESULT ((size_t)256 << 20) /* bytes of one answer */
 
 /* ---- studies --------------------------------------------------------------------------------------------------- */
+
+bool se_is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
 
 const char *se_sql_text(ir_arena *a, sqlite3_stmt *q, int i)
 {

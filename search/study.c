@@ -29,8 +29,12 @@ static bool same_int(ir_diag *d, const char *option, int64_t given, int64_t old,
 	*out = old;
 	if (given == SE_UNSET || given == old)
 		return true;
-	snprintf(text, sizeof text, "the study was started with %lld, not %lld (another --study starts anew)", (long long)old,
-		 (long long)given);
+	if (old || !strcmp(option, "--seed"))
+		snprintf(text, sizeof text, "the study was started with %lld, not %lld (another --study starts anew)",
+			 (long long)old, (long long)given);
+	else
+		snprintf(text, sizeof text, "not fixed when the study was started, now %lld (another --study starts anew)",
+			 (long long)given);
 	return refuse(d, option, text);
 }
 

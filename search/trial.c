@@ -6,12 +6,20 @@
 
 #define ROWS 64 /* any batch will do: cost per row is what we ask for */
 
+/* Somewhere in f, for messages about all of it. */
+static ir_loc place_of(const ir_func *f)
+{
+	if (f->nout)
+		return f->ins[f->out[0].ref].loc;
+	return f->n ? f->ins[0].loc : (ir_loc){0, 0, 0};
+}
+
 static const ir_func *entry_of(const ir_module *m, ir_diag *d)
 {
 	const ir_func *f = ir_module_find(m, IR_ENTRY);
 
 	if (!f) {
-		ir_error(d, (ir_loc){0, 0, 0}, IR_E_no_entry, IR_ENTRY);
+		ir_error(d, m->n ? place_of(m->func[0]) : (ir_loc){0, 0, 0}, IR_E_no_entry, IR_ENTRY);
 		return NULL;
 	}
 	return ir_verify(f, d) ? f : NULL;
@@ -27,13 +35,44 @@ static int64_t elements_per_row(const ir_type *t)
 	return n;
 }
 
-bool se_model_read(const char *name, const char *text, se_model *out, ir_diag *d)
+/* A step of the bound model, built and thrown away: what is wrong with it is said now, not by every trial. */
+static bool trains(const ir_func *bound, int64_t width, ir_arena *a, ir_diag *d)
+{
+	cc_objective o = cc_objective_default();
+	cc_feed feed = {IR_F32, 1, width};
+
+	if (!ir_find_output(bound, o.loss)) {
+		ir_error(d, place_of(bound), IR_E_no_output, bound->name, o.loss);
+		return false;
+	}
+	return cc_step(bound, &feed, &o, 1, false, a, d);
+}
+
+static void warn_bypass(const ir_func *f, ir_arena *a, ir_diag *d)
+{
+	const ir_output *y = ir_find_output(f, IR_OUT_RECONSTRUCTION);
+	ir_ref *path;
+	size_t n;
+
+	if (!y || !ir_find_output(f, IR_OUT_LATENT) || !ir_find_bypass(f, a, &path, &n))
+		return;
+	ir_report(d, f->ins[y->ref].loc, IR_E_bypass);
+	for (size_t i = 0; i < n; i++) {
+		const ir_ins *in = &f->ins[path[i]];
+
+		ir_report(d, in->loc, IR_E_bypass_step, in->name ? in->name : ar_printf(a, "%%%u", path[i]),
+			  ir_op_info(in->op)->name);
+	}
+}
+
+static bool read_model(const char *name, const char *text, bool given, se_model *out, ir_diag *d)
 {
 	ir_arena *a = ar_open();
 	ir_module *m = ir_parse(name, text, strlen(text), a, d);
 	const ir_func *f = m ? entry_of(m, d) : NULL, *bound = NULL;
 	const ir_output *z;
 	cc_cost cost;
+	bool ok;
 
 	memset(out, 0, sizeof *out);
 	if (f)
@@ -46,11 +85,26 @@ bool se_model_read(const char *name, const char *text, se_model *out, ir_diag *d
 		z = ir_find_output(f, IR_OUT_LATENT);
 		out->latent = z ? elements_per_row(&f->ins[z->ref].type) : 0;
 		for (size_t i = f->n; i-- > 0;)
-			if (f->ins[i].op == IR_input && f->ins[i].type.rank == 2)
+			if (f->ins[i].op == IR_input && f->ins[i].type.rank == 2) {
 				out->width = f->ins[i].type.dim[1];
+				out->input = f->ins[i].loc;
+			}
 	}
+	ok = bound && (!given || trains(bound, out->width, a, d));
+	if (ok && given)
+		warn_bypass(bound, a, d);
 	ar_free(a);
-	return bound;
+	return ok;
+}
+
+bool se_model_read(const char *name, const char *text, se_model *out, ir_diag *d)
+{
+	return read_model(name, text, false, out, d);
+}
+
+bool se_model_check(const char *name, const char *text, se_model *out, ir_diag *d)
+{
+	return read_model(name, text, true, out, d);
 }
 
 ir_key se_trial_key(ir_key arch, const se_space *sp, const se_genome *g, const char *data_key, int64_t seed)

@@ -15,10 +15,14 @@ typedef struct se_model {
 	int64_t params;
 	int64_t flops;  /* forward, one row */
 	int64_t width;  /* features it takes; 0: unknown */
+	ir_loc input;   /* of what takes them */
 } se_model;
 
 /* False after messages. */
 bool se_model_read(const char *name, const char *text, se_model *out, ir_diag *d);
+/* The same for a model of the user's: could it be trained on rows of the width it wants? Warns of a way around its
+ * latent. text must outlive d's last print. */
+bool se_model_check(const char *name, const char *text, se_model *out, ir_diag *d);
 
 /* Duplicates have the same key: architecture, settings outside the architecture, data, seed. */
 ir_key se_trial_key(ir_key arch, const se_space *sp, const se_genome *g, const char *data_key, int64_t seed);
