@@ -19,7 +19,7 @@ trap - INT
 echo
 echo "== leader board; pca_value is what a PCA of the same latent size reaches =="
 build/gradmill best "$db"
-build/gradmill trials "$db" --limit 10
+build/gradmill trials "$db" --best --limit 10
 echo
 echo "== the best model =="
 build/gradmill best "$db" --ir
