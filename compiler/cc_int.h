@@ -16,6 +16,9 @@
 typedef ir_ref cc_rewrite_fn(void *ctx, ir_func *dst, const ir_func *src, ir_ref i, const ir_ref *map);
 ir_func *cc_rewrite(const ir_func *src, ir_arena *a, cc_rewrite_fn *fn, void *ctx);
 
+/* A copy with its first nout outputs; references stay what they were. */
+ir_func *cc_copy(const ir_func *src, ir_arena *a, const char *name, size_t nout);
+
 bool cc_is_constant(const ir_func *f, ir_ref r, double *value);
 
 #endif

@@ -149,6 +149,18 @@ ir_func *cc_pipeline_run(const cc_pipeline *p, const ir_func *f, ir_arena *a, ir
 
 /* ---- what passes share ------------------------------------------------------------------------------------- */
 
+static void copy_outputs(ir_func *dst, const ir_func *src, size_t n, const ir_ref *map)
+{
+	for (size_t i = 0; i < n; i++) {
+		const ir_output *o = &src->out[i];
+
+		if (o->state == IR_NO_REF)
+			ir_add_output(dst, o->name, map[o->ref]);
+		else
+			ir_add_update(dst, map[o->state], map[o->ref]);
+	}
+}
+
 ir_func *cc_rewrite(const ir_func *src, ir_arena *a, cc_rewrite_fn *fn, void *ctx)
 {
 	ir_func *dst = ir_func_new(a, src->name);
@@ -162,14 +174,18 @@ ir_func *cc_rewrite(const ir_func *src, ir_arena *a, cc_rewrite_fn *fn, void *ct
 		else
 			map[i] = r;
 	}
-	for (size_t i = 0; i < src->nout; i++) {
-		const ir_output *o = &src->out[i];
+	copy_outputs(dst, src, src->nout, map);
+	return dst;
+}
 
-		if (o->state == IR_NO_REF)
-			ir_add_output(dst, o->name, map[o->ref]);
-		else
-			ir_add_update(dst, map[o->state], map[o->ref]);
-	}
+ir_func *cc_copy(const ir_func *src, ir_arena *a, const char *name, size_t nout)
+{
+	ir_func *dst = ir_func_new(a, name);
+	ir_ref *map = ar_new(a, ir_ref, src->n ? src->n : 1);
+
+	for (size_t i = 0; i < src->n; i++)
+		ir_copy_ins(dst, src, (ir_ref)i, map);
+	copy_outputs(dst, src, nout, map);
 	return dst;
 }
 

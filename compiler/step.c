@@ -3,7 +3,7 @@
  * optimiser), evaluation, encoder and decoder. Everything is IR, so one compile path serves all of it. */
 #include <math.h>
 #include <string.h>
-#include "compiler/cc.h"
+#include "compiler/cc_int.h"
 
 static const char *const optimizer_name[CC_OPTIMIZER_COUNT] = {
 	[CC_SGD] = "sgd", [CC_ADAM] = "adam", [CC_ADAMW] = "adamw"};
@@ -262,21 +262,6 @@ static size_t pick_params(const ir_func *f, const cc_objective *o, ir_ref loss, 
 	return n;
 }
 
-static ir_func *clone(const ir_func *f, ir_arena *a, size_t nout)
-{
-	ir_func *r = ir_func_new(a, f->name);
-	ir_ref *map = ar_new(a, ir_ref, f->n);
-
-	for (size_t i = 0; i < f->n; i++)
-		ir_copy_ins(r, f, (ir_ref)i, map);
-	for (size_t i = 0; i < nout; i++)
-		if (f->out[i].state == IR_NO_REF)
-			ir_add_output(r, f->out[i].name, f->out[i].ref);
-		else
-			ir_add_update(r, f->out[i].state, f->out[i].ref);
-	return r;
-}
-
 /* Differentiates objective number i of f and appends its updates; f's own outputs come first and stay. */
 static ir_func *add_objective(const ir_func *f, const cc_objective *o, size_t i, bool keep, ir_arena *a, ir_diag *d)
 {
@@ -300,7 +285,7 @@ static ir_func *add_objective(const ir_func *f, const cc_objective *o, size_t i,
 	grad = ar_new(a, ir_ref, n);
 	for (size_t k = 0; k < n; k++)
 		grad[k] = g->out[f->nout + k].ref;
-	b.f = clone(g, a, keep ? g->nout : f->nout);
+	b.f = cc_copy(g, a, g->name, keep ? g->nout : f->nout);
 	b.loc = f->ins[loss->ref].loc;
 	u.lr = leaf(&b, IR_input, ar_printf(a, ".lr%zu", i), scalar);
 	if (o->optimizer != CC_SGD) {

@@ -2,6 +2,7 @@
  * compiler/grad/grad.c -- reverse mode, from IR to IR: one sweep down the instructions, one rule per op, contributions
  * added in the order in which they are met. The result is ordinary IR; the usual passes clean it. */
 #include <string.h>
+#include "compiler/cc_int.h"
 #include "compiler/grad/grad.h"
 
 static cc_grad_rule *const rule_of[IR_OP_COUNT] = {
@@ -61,21 +62,6 @@ static bool sweep(cc_grad_ctx *g, const ir_func *primal, size_t from, ir_ref *ad
 	return true;
 }
 
-static ir_func *copy_all(const ir_func *f, ir_arena *a, const char *name)
-{
-	ir_func *r = ir_func_new(a, name);
-	ir_ref *map = ar_new(a, ir_ref, f->n);
-
-	for (size_t i = 0; i < f->n; i++)
-		ir_copy_ins(r, f, (ir_ref)i, map);
-	for (size_t i = 0; i < f->nout; i++)
-		if (f->out[i].state == IR_NO_REF)
-			ir_add_output(r, f->out[i].name, f->out[i].ref);
-		else
-			ir_add_update(r, f->out[i].state, f->out[i].ref);
-	return r;
-}
-
 static bool is_bound(const ir_func *f, ir_diag *d)
 {
 	for (size_t i = 0; i < f->n; i++)
@@ -110,7 +96,7 @@ ir_func *cc_grad(const ir_func *f, const char *loss, const ir_ref *wrt, size_t n
 	t = &f->ins[out->ref].type;
 	if (t->rank != 0 || !ir_dtype_is_float(t->dtype))
 		return ir_report(d, f->ins[out->ref].loc, IR_E_grad_scalar, ir_type_text(a, t)), NULL;
-	g.f = copy_all(f, a, f->name);
+	g.f = cc_copy(f, a, f->name, f->nout);
 	g.active = find_active(f, out->ref, wrt, nwrt, a);
 	adj = ar_new(a, ir_ref, f->n);
 	memset(adj, 0xff, f->n * sizeof *adj);
@@ -140,7 +126,7 @@ ir_func *cc_vjp(const ir_func *f, ir_arena *a, ir_diag *d)
 		return NULL;
 	memset(adj, 0xff, f->n * sizeof *adj);
 	memset(active, 1, f->n);
-	g.f = copy_all(f, a, ar_printf(a, "%s.grad", f->name));
+	g.f = cc_copy(f, a, ar_printf(a, "%s.grad", f->name), f->nout);
 	for (size_t i = 0; i < f->n; i++)
 		active[i] = ir_dtype_is_float(f->ins[i].type.dtype);
 	g.active = active;

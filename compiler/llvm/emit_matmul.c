@@ -12,6 +12,7 @@
 #define CHUNK_BYTES (256 << 10) /* of B: a quarter of the L2 of today's servers, half of older ones */
 #define TILE_LINES  (CC_MATMUL_TILE_STRIDE * 4 / 64) /* cache lines of one row of a tile, f32 */
 #define LIST_STREAMS 2 /* streams that fit the list: 8 rows of TILE_LINES each, K_BLOCK addresses in all */
+_Static_assert(CC_MATMUL_ROW_BLOCK * TILE_LINES * LIST_STREAMS <= K_BLOCK, "a tile's streams must fit the list");
 #define MAX_VECTORS 3 /* widest tile of target.c */
 #define MAX_HEIGHTS 4 /* tile_rows, 4, 2, 1 */
 #define STREAMS 5  /* argument of the epilogue form: how many streams follow (kernel.h) */
