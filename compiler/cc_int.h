@@ -16,6 +16,9 @@
 typedef ir_ref cc_rewrite_fn(void *ctx, ir_func *dst, const ir_func *src, ir_ref i, const ir_ref *map);
 ir_func *cc_rewrite(const ir_func *src, ir_arena *a, cc_rewrite_fn *fn, void *ctx);
 
+/* The first n outputs and updates of src, renamed through map (map[old] = new). */
+void cc_copy_outputs(ir_func *dst, const ir_func *src, size_t n, const ir_ref *map);
+
 /* A copy with its first nout outputs; references stay what they were. */
 ir_func *cc_copy(const ir_func *src, ir_arena *a, const char *name, size_t nout);
 

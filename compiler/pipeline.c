@@ -149,7 +149,7 @@ ir_func *cc_pipeline_run(const cc_pipeline *p, const ir_func *f, ir_arena *a, ir
 
 /* ---- what passes share ------------------------------------------------------------------------------------- */
 
-static void copy_outputs(ir_func *dst, const ir_func *src, size_t n, const ir_ref *map)
+void cc_copy_outputs(ir_func *dst, const ir_func *src, size_t n, const ir_ref *map)
 {
 	for (size_t i = 0; i < n; i++) {
 		const ir_output *o = &src->out[i];
@@ -174,7 +174,7 @@ ir_func *cc_rewrite(const ir_func *src, ir_arena *a, cc_rewrite_fn *fn, void *ct
 		else
 			map[i] = r;
 	}
-	copy_outputs(dst, src, src->nout, map);
+	cc_copy_outputs(dst, src, src->nout, map);
 	return dst;
 }
 
@@ -185,7 +185,7 @@ ir_func *cc_copy(const ir_func *src, ir_arena *a, const char *name, size_t nout)
 
 	for (size_t i = 0; i < src->n; i++)
 		ir_copy_ins(dst, src, (ir_ref)i, map);
-	copy_outputs(dst, src, nout, map);
+	cc_copy_outputs(dst, src, nout, map);
 	return dst;
 }
 

@@ -12,23 +12,20 @@
 
 ir_func *cc_separate_outputs(const ir_func *f, ir_arena *a)
 {
-	ir_func *r = ir_func_new(a, f->name);
-	ir_ref *map = ar_new(a, ir_ref, f->n ? f->n : 1);
+	ir_func *r = cc_copy(f, a, f->name, 0);
 	bool *taken = ar_new(a, bool, f->n ? f->n : 1);
 
-	for (size_t i = 0; i < f->n; i++)
-		ir_copy_ins(r, f, (ir_ref)i, map);
 	for (size_t i = 0; i < f->nout; i++) {
 		const ir_output *o = &f->out[i];
 		ir_lower lower = ir_op_info(f->ins[o->ref].op)->lower;
 		bool own = !taken[o->ref] && lower != IR_LOWER_leaf && lower != IR_LOWER_view;
-		ir_ref v = own ? map[o->ref] : ir_emit1(r, "plan", f->ins[o->ref].loc, IR_stop_gradient, map[o->ref]);
+		ir_ref v = own ? o->ref : ir_emit1(r, "plan", f->ins[o->ref].loc, IR_stop_gradient, o->ref);
 
 		taken[o->ref] = true;
 		if (o->state == IR_NO_REF)
 			ir_add_output(r, o->name, v);
 		else
-			ir_add_update(r, map[o->state], v);
+			ir_add_update(r, o->state, v);
 	}
 	return r;
 }

@@ -444,8 +444,8 @@ void em_transpose_kernel(em *e, const cc_kernel *k)
 
 /* Note [Blocks of k]
  *
- * One chain of K products loses about sqrt(K) roundings. Chains of 64, added up in order, lose about sqrt(64) + sqrt(K / 64)
- * of smaller ones: three times less error at K = 784, for 3 % of the tile's time (a load, an addition and a store per
- * vector and block). It matters because a relu whose input crosses zero by rounding parts two runs for good. Gradients
- * of the first step are then closer to the exact ones than those of a framework that runs one chain. 32 costs twice as
- * much and gains little. */
+ * The rounding error of one chain of K products grows about as sqrt(K); chains of 64, added up in order, are by that
+ * estimate several times closer at K = 784. Measured: the weight gradients of seed256's first step in f32 differ from f64
+ * by 1.1e-7 (rms). The price is a load, an addition and a store per vector and block, about 3 % of a tile's instructions;
+ * it was not visible in the step. It matters because a relu whose input crosses zero by rounding parts two runs for good,
+ * but no block size avoids that. */

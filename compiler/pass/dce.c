@@ -22,10 +22,6 @@ ir_func *cc_pass_dce(const ir_func *f, ir_arena *a, ir_diag *d)
 	for (size_t i = 0; i < f->n; i++)
 		if (live[i])
 			ir_copy_ins(g, f, (ir_ref)i, map);
-	for (size_t i = 0; i < f->nout; i++)
-		if (f->out[i].state == IR_NO_REF)
-			ir_add_output(g, f->out[i].name, map[f->out[i].ref]);
-		else
-			ir_add_update(g, map[f->out[i].state], map[f->out[i].ref]);
+	cc_copy_outputs(g, f, f->nout, map);
 	return g;
 }
