@@ -165,6 +165,20 @@ ir_type cc_program_output_type(const cc_program *p, size_t i);
 /* Highest FMA rate seen in `seconds` of trying on so many threads, f32, in GFLOP/s. */
 IR_MUSTUSE ir_status cc_measure_peak(cc_context *c, int threads, double seconds, double *gflops, ir_diag *d);
 
+/* The same for memory: bytes read and written per second by copies that no cache holds, in GB/s. */
+IR_MUSTUSE ir_status cc_measure_bandwidth(int threads, double seconds, double *gbytes);
+
+/* One row of a profile: the launches of a program that have the same name and size. Times are per step, over all threads. */
+typedef struct cc_profile_row {
+	char name[64];     /* "matmul 128x256x784 +3": rows x columns (x depth), operations of the epilogue */
+	int launches;
+	double seconds;    /* inside the kernel */
+	double flops, bytes; /* executed; bytes: operands and results once each */
+} cc_profile_row;
+
+/* p's rows, longest first, in the arena. f: of an exec of p's plan. */
+cc_profile_row *cc_program_profile(const cc_program *p, const rt_profile *f, ir_arena *a, size_t *n);
+
 /* The plan as text: kernels, launches, barriers, slots (--emit=plan). The LLVM IR or assembly of its kernels. */
 void cc_program_print_plan(const cc_program *p, ir_str *out);
 ir_status cc_emit_kernels(cc_context *c, const ir_func *f, const cc_options *o, bool assembly, ir_str *out, ir_diag *d);

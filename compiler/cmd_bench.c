@@ -11,12 +11,12 @@
 #include "ir/base/cli.h"
 
 #define TABLE_ROWS 16384
-#define CHUNK      20 /* steps per parallel region */
+#define CHUNK      100 /* steps per parallel region */
 
 typedef struct bench {
 	int64_t batch, threads;
 	double seconds, clip_norm;
-	bool json;
+	bool json, profile;
 	ir_arena *a;
 	ir_diag *d;
 	cc_context *c;
@@ -26,7 +26,7 @@ typedef struct bench {
 	size_t nleaf;
 	float *loss, scalar[3][CHUNK]; /* lr, alpha, rsc */
 	int64_t params, flops, steps;
-	double cold_ms, warm_ms, step_ms, peak;
+	double cold_ms, warm_ms, step_ms, peak, bandwidth;
 } bench;
 
 static ir_func *build_step(bench *b, const ir_module *m, ir_arena *a)
@@ -144,6 +144,7 @@ static ir_status measure(bench *b)
 	if (st != IR_OK)
 		return st;
 	run_chunk(b);
+	rt_exec_measure(b->exec, b->profile);
 	first = b->steps;
 	t0 = rt_seconds();
 	do
@@ -152,6 +153,8 @@ static ir_status measure(bench *b)
 	b->step_ms = 1e3 * (rt_seconds() - t0) / (double)(b->steps - first);
 	st = cc_measure_peak(b->c, (int)b->threads, 0.3, &after, b->d);
 	b->peak = before > after ? before : after;
+	if (st == IR_OK && b->profile)
+		st = cc_measure_bandwidth((int)b->threads, 0.3, &b->bandwidth);
 	return st;
 }
 
@@ -173,6 +176,31 @@ static void report(const bench *b, const char *path)
 		       path, (long long)b->batch, (long long)b->threads, (long long)b->params, (double)b->flops / 1e6,
 		       (double)s->arena_bytes / 1e6, b->cold_ms, b->warm_ms, s->kernels_compiled, s->launches, s->levels,
 		       b->step_ms, gflops, 100 * gflops / b->peak, b->peak, (double)b->loss[CHUNK - 1]);
+}
+
+/* The step's time on all threads, taken apart: every line is a share of threads x wall, so the last column sums to 100 %. */
+static void report_profile(const bench *b)
+{
+	const rt_profile *f = rt_exec_profile(b->exec);
+	double steps = (double)f->steps, total = f->wall * (double)b->threads / steps, busy = 0;
+	size_t n;
+	const cc_profile_row *r = cc_program_profile(b->program, f, b->a, &n);
+
+	printf("%-34s %8s %10s %9s %8s %7s %9s %7s\n", "kernel", "launches", "us/step", "GFLOP/s", "of peak", "GB/s", "of memory",
+	       "time");
+	for (size_t i = 0; i < n; i++) {
+		double flops = r[i].flops / r[i].seconds / 1e9 * (double)b->threads, bytes = r[i].bytes / r[i].seconds / 1e9 * (double)b->threads;
+
+		busy += r[i].seconds;
+		printf("%-34s %8d %10.2f %9.1f %6.1f %% %7.1f %7.1f %% %5.1f %%\n", r[i].name, r[i].launches, 1e6 * r[i].seconds, flops,
+		       100 * flops / b->peak, bytes, 100 * bytes / b->bandwidth, 100 * r[i].seconds / total);
+	}
+	printf("%-34s %8d %10.2f %42s %5.1f %%\n", "barriers", cc_program_stats(b->program)->levels, 1e6 * f->wait / steps, "",
+	       100 * f->wait / steps / total);
+	printf("%-34s %8s %10.2f %42s %5.1f %%\n", "between kernels", "", 1e6 * (total - busy - f->wait / steps), "",
+	       100 * (total - busy - f->wait / steps) / total);
+	printf("rates as if on all %lld threads; memory %.1f GB/s read and written; bytes: operands and results once per launch\n",
+	       (long long)b->threads, b->bandwidth);
 }
 
 static void clean(bench *b)
@@ -202,6 +230,7 @@ int cc_cmd_bench(int argc, char **argv)
 		{"threads", IR_OPT_INT, &b.threads, 1, "T", "threads (all cores)"},
 		{"seconds", IR_OPT_FLOAT, &b.seconds, 0, "S", "how long to measure (3)"},
 		{"clip-norm", IR_OPT_FLOAT, &b.clip_norm, 0, "C", "clip the global gradient norm"},
+		{"profile", IR_OPT_FLAG, &b.profile, 0, NULL, "then say per kernel where the step's time went"},
 		{"json", IR_OPT_FLAG, &b.json, 0, NULL, "print one JSON object"},
 	};
 	char **operand;
@@ -222,9 +251,11 @@ int cc_cmd_bench(int argc, char **argv)
 		st = bind_all(&b);
 	if (st == IR_OK)
 		st = measure(&b);
-	if (st == IR_OK)
+	if (st == IR_OK) {
 		report(&b, operand[0]);
-	else if (ir_diag_size(b.d) == 0)
+		if (b.profile)
+			report_profile(&b);
+	} else if (ir_diag_size(b.d) == 0)
 		fprintf(stderr, "gradmill bench: %s\n", ir_status_text(st));
 	clean(&b);
 	sb_fini(&text);

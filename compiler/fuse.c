@@ -82,7 +82,7 @@ cc_view cc_view_of(const cc_grouping *g, ir_ref r)
 }
 
 /* Must view o be written out for instruction i, which reads it as operand k? Reshape needs its operand in one piece; so do
- * calls, and matmul the rows of its second operand. */
+ * calls, and matmul the rows or the columns of its second operand. */
 static bool needs_copy(const cc_grouping *g, const ir_ins *in, size_t k)
 {
 	ir_ref o = in->arg[k];
@@ -95,7 +95,7 @@ static bool needs_copy(const cc_grouping *g, const ir_ins *in, size_t k)
 	if (g->f->ins[v.base].op == IR_constant)
 		return true;
 	if (in->op == IR_matmul)
-		return k == 1 && v.stride[1] != 1 && t->dim[1] != 1;
+		return k == 1 && v.stride[1] != 1 && t->dim[1] != 1 && v.stride[0] != 1 && t->dim[0] != 1;
 	return (in->op == IR_reshape || ir_op_info(in->op)->lower == IR_LOWER_call) && !cc_view_is_contiguous(&v, t);
 }
 

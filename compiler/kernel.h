@@ -15,20 +15,23 @@
 #include "compiler/cc_int.h"
 
 /* Cutting a matmul for threads: rectangles of so many rows and columns. The columns are also the row stride of the tile
- * that an epilogue reads: the widest register tile of any target (3 x 16 floats). */
-#define CC_MATMUL_ROW_BLOCK   8
-#define CC_MATMUL_TILE_STRIDE 48
+ * that an epilogue reads, and a multiple of every target's register tile (AVX-512: 4 x 16 floats). */
+#define CC_MATMUL_ROW_BLOCK   4
+#define CC_MATMUL_TILE_STRIDE RT_PANEL
+
+#define CC_PEAK_CHAINS 24 /* vectors of the peak kernel: more than latency times units of any CPU */
 
 typedef enum cc_kernel_kind {
 	CC_KERNEL_MAP,         /* out[r, c] = expression; also the epilogue of a matmul */
 	CC_KERNEL_REDUCE_COLS, /* the innermost kept dimension runs along the vector */
 	CC_KERNEL_REDUCE_ROWS, /* the innermost reduced dimension runs along the vector; one column */
-	CC_KERNEL_MATMUL,      /* buf: A, B, C; arg: K, A row stride, A k stride, B k stride, C row stride */
-	CC_KERNEL_MATMUL_EPILOGUE, /* buf: A, B, code, then the epilogue's (the first, C, is a tile on the stack);
-	                              arg: K, A row, A k, B k, buffers of the epilogue but the first, streams n,
-	                              n times (buffer, bytes per row, bytes per element), then the epilogue's own.
-	                              A stream is memory that the epilogue will read and no cache may hold yet: it is
-	                              prefetched while the tile is computed */
+	CC_KERNEL_MATMUL,      /* buf: A, B, code, then the epilogue's (the first, C, is a tile on the stack);
+	                          arg: K, A row stride, A k stride, B k stride, the same for RT_PANEL steps of k, B column stride,
+	                          the same for RT_PANEL columns (one of k's and the columns' stride is 1), buffers of the
+	                          epilogue but the first, streams n, n times (buffer, bytes per row, bytes per RT_PANEL columns),
+	                          then the epilogue's own. A stream is memory that the epilogue will read and no cache
+	                          may hold yet: it is prefetched while the tile is computed */
+	CC_KERNEL_PEAK,        /* buf: float; arg: rounds. Measures the FMA rate, computes nothing of use */
 	CC_KERNEL_TRANSPOSE    /* buf: in, out; arg: in row stride, out row stride. out[r, c] = in[c, r] */
 } cc_kernel_kind;
 
@@ -37,6 +40,7 @@ typedef enum cc_along {
 	CC_ALONG_SCALAR, /* never moves: loaded once per call */
 	CC_ALONG_SAME,   /* stays within a row: loaded once per row */
 	CC_ALONG_NEXT,   /* stride 1: vector loads and stores */
+	CC_ALONG_PANEL,  /* the same, but every RT_PANEL columns lie a panel apart: the stride is that of panels */
 	CC_ALONG_ANY     /* any stride: the kernel is emitted without vectors */
 } cc_along;
 

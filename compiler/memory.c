@@ -15,6 +15,15 @@ static size_t padded(size_t n)
 	return (n + RT_ALIGN - 1) / RT_ALIGN * RT_ALIGN;
 }
 
+static size_t bytes_of(const cc_plan *p, ir_ref r)
+{
+	const ir_type *t = &p->f->ins[r].type;
+
+	if (!p->panel[r])
+		return ir_type_bytes(t);
+	return (size_t)(t->dim[0] * ((t->dim[1] + RT_PANEL - 1) / RT_PANEL) * RT_PANEL) * ir_dtype_size(t->dtype);
+}
+
 static int by_size(const void *a, const void *b)
 {
 	const life *x = a, *y = b;
@@ -73,9 +82,15 @@ void cc_plan_memory(cc_plan *p)
 	int *first = ar_new(p->a, int, n), *last = ar_new(p->a, int, n);
 
 	find_lives(p, first, last);
+	for (size_t i = 0; i < p->f->n; i++) /* a leaf in panels lives from run to run; its update is the same memory */
+		if (p->panel[i] && ir_is_leaf(p->f, (ir_ref)i)) {
+			last[i] = p->levels, first[i] = 0;
+		} else if (p->panel[i]) {
+			last[i] = -1;
+		}
 	for (size_t i = 0; i < p->f->n; i++)
 		if (p->place[i].kind == RT_SLOT_ARENA && last[i] >= 0)
-			v[count++] = (life){(ir_ref)i, padded(ir_type_bytes(&p->f->ins[i].type)), 0, first[i], last[i]};
+			v[count++] = (life){(ir_ref)i, padded(bytes_of(p, (ir_ref)i)), 0, first[i], last[i]};
 	qsort(v, count, sizeof *v, by_size);
 	for (size_t i = 0; i < count; i++) {
 		v[i].offset = lowest_gap(v, i, &v[i], scratch);
@@ -83,4 +98,7 @@ void cc_plan_memory(cc_plan *p)
 		if (v[i].offset + v[i].bytes > p->arena_bytes)
 			p->arena_bytes = v[i].offset + v[i].bytes;
 	}
+	for (size_t i = 0; i < p->f->nout; i++)
+		if (p->f->out[i].state != IR_NO_REF && p->panel[p->f->out[i].ref])
+			p->place[p->f->out[i].ref] = p->place[p->f->out[i].state];
 }

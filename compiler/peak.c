@@ -1,46 +1,72 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/peak.c -- the machine's FMA rate, measured beside every benchmark: the register tile of matmul with all
- * strides zero, so that nothing but L1 and the FMA units is at work. */
+ * compiler/peak.c -- the machine's limits, measured beside every benchmark: the FMA rate, by chains that stay in registers; and
+ * the rate of memory, by copies larger than any cache. */
+#include <string.h>
 #include "compiler/llvm/jit.h"
 
-#define PEAK_K 200000
+#define ROUNDS 400000 /* of the peak kernel: some milliseconds */
 
-typedef struct peak {
-	rt_kernel *fn;
-} peak;
-
-static void run_tile(void *ctx, size_t i)
+static void run_peak(void *ctx, size_t i)
 {
-	static const float a[16] = {1e-3f}, b[64] = {1e-3f};
-	_Alignas(64) float c[CC_MATMUL_ROW_BLOCK * CC_MATMUL_TILE_STRIDE];
-	void *buf[3] = {(void *)a, (void *)b, c};
-	int64_t arg[5] = {PEAK_K, 0, 0, 0, CC_MATMUL_TILE_STRIDE};
+	float x = 1e-3f;
+	void *buf[1] = {&x};
+	int64_t arg[1] = {ROUNDS};
 
 	(void)i;
-	((peak *)ctx)->fn(buf, arg, 0, CC_MATMUL_ROW_BLOCK, 0, CC_MATMUL_TILE_STRIDE);
+	(*(rt_kernel **)ctx)(buf, arg, 0, 1, 0, 1);
 }
 
 ir_status cc_measure_peak(cc_context *c, int threads, double seconds, double *gflops, ir_diag *d)
 {
-	cc_kernel k = {.kind = CC_KERNEL_MATMUL, .dtype = IR_F32};
+	cc_kernel k = {.kind = CC_KERNEL_PEAK, .dtype = IR_F32};
 	const cc_kernel *list = &k;
 	cc_fetch_stats s = {0};
-	double flops = 2.0 * PEAK_K * CC_MATMUL_ROW_BLOCK * CC_MATMUL_TILE_STRIDE * threads, best = 1e30, t0, end;
+	double flops = 2.0 * ROUNDS * CC_PEAK_CHAINS * cc_context_vector_floats(c) * threads, best = 1e30, end;
+	rt_kernel *fn;
 	ir_status st;
-	peak p;
 
-	st = cc_fetch_kernels(c, &list, 1, &p.fn, &s, d);
+	st = cc_fetch_kernels(c, &list, 1, &fn, &s, d);
 	if (st != IR_OK)
 		return st;
 	end = rt_seconds() + seconds;
 	do {
-		double t;
+		double t0 = rt_seconds(), t;
 
-		t0 = rt_seconds();
-		rt_parallel(threads, (size_t)threads, run_tile, &p);
+		rt_parallel(threads, (size_t)threads, run_peak, &fn);
 		t = rt_seconds() - t0;
 		best = t < best ? t : best;
 	} while (rt_seconds() < end);
 	*gflops = flops / best / 1e9;
+	return IR_OK;
+}
+
+#define COPY_BYTES ((size_t)64 << 20) /* per thread */
+
+static void run_copy(void *ctx, size_t i)
+{
+	char *memory = (char *)ctx + i * 2 * COPY_BYTES;
+
+	memcpy(memory, memory + COPY_BYTES, COPY_BYTES);
+}
+
+ir_status cc_measure_bandwidth(int threads, double seconds, double *gbytes)
+{
+	size_t bytes = 2 * COPY_BYTES * (size_t)threads;
+	double best = 1e30, end;
+	void *memory;
+	ir_status st = rt_alloc(bytes, &memory);
+
+	if (st != IR_OK)
+		return st;
+	end = rt_seconds() + seconds;
+	do {
+		double t0 = rt_seconds(), t;
+
+		rt_parallel(threads, (size_t)threads, run_copy, memory);
+		t = rt_seconds() - t0;
+		best = t < best ? t : best;
+	} while (rt_seconds() < end);
+	*gbytes = (double)bytes / best / 1e9;
+	rt_free(memory, bytes);
 	return IR_OK;
 }

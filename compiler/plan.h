@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * compiler/plan.h -- from groups to launches: kernels with sizes, levels between barriers, memory, shares of threads.
- * Inside compiler/ only. Order: lower.c (launches), schedule.c (levels, shares), memory.c (arena). */
+ * Inside compiler/ only. Order: layout.c (panels), lower.c (launches), schedule.c (levels, shares), memory.c (arena). */
 #ifndef COMPILER_PLAN_H
 #define COMPILER_PLAN_H
 
@@ -24,8 +24,9 @@ typedef struct cc_launch {
 	int64_t *arg;
 	size_t noperand, narg;
 	int64_t rows, cols, row_block, col_block;
+	bool down; /* blocks are numbered down the columns, not along the rows: see rt_launch */
 	double cost;    /* seconds on one thread, estimated: the schedule's only measure */
-	double flops;
+	double flops, bytes; /* executed; bytes: operands and results once each */
 	int level;
 	rt_kernel *fn;  /* set when the code is there */
 	rt_kernel *epilogue_fn;
@@ -51,6 +52,7 @@ typedef struct cc_plan {
 	size_t nleaf;
 	ir_ref *result;        /* results (not updates): output number -> index into f->out */
 	size_t nresult;
+	bool *panel;           /* per instruction: a leaf, or its update in place, that lives in panels (layout.c) */
 	bool *late_copy;       /* per f->out: an update that could not be made in place: copied at the very end */
 	size_t arena_bytes;
 	rt_work *work;
@@ -62,6 +64,7 @@ typedef struct cc_plan {
 ir_func *cc_separate_outputs(const ir_func *f, ir_arena *a);
 
 void cc_place_values(cc_plan *p); /* leaves, results, in-place updates; adds the needs that in-place updates cause */
+void cc_choose_layouts(cc_plan *p); /* which leaves live in panels */
 void cc_lower(cc_plan *p);        /* groups -> launches */
 void cc_level(cc_plan *p);        /* launch.level, from data and in-place hazards */
 void cc_plan_memory(cc_plan *p);  /* arena offsets, by first and last level of use */

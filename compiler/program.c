@@ -4,14 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "compiler/llvm/jit.h"
-#include "compiler/plan.h"
-
-struct cc_program {
-	ir_arena *a; /* owns everything below */
-	cc_plan plan;
-	rt_plan rt;
-	cc_stats stats;
-};
+#include "compiler/program.h"
 
 /* ---- late copies ------------------------------------------------------------------------------------------------ */
 
@@ -62,9 +55,23 @@ static rt_launch *make_launches(const cc_plan *p)
 			slot[k] = slot_of(p, l, &l->operand[k]);
 		r[i] = (rt_launch){.fn = l->fn, .name = l->name, .slot = slot, .nslot = (uint32_t)l->noperand,
 				   .arg = l->arg, .narg = (uint32_t)l->narg, .rows = l->rows, .cols = l->cols,
-				   .row_block = l->row_block, .col_block = l->col_block};
+				   .row_block = l->row_block, .col_block = l->col_block, .down = l->down};
 	}
 	return r;
+}
+
+static rt_port leaf_port(const cc_plan *p, ir_ref r)
+{
+	const ir_ins *in = &p->f->ins[r];
+	rt_port port = {.name = in->name, .bytes = ir_type_bytes(&in->type), .panels = p->panel[r]};
+
+	if (!port.panels)
+		return port;
+	port.rows = in->type.dim[0], port.cols = in->type.dim[1];
+	port.place = p->place[r].offset;
+	for (size_t i = 0; i < p->f->nout; i++)
+		port.written |= p->f->out[i].state == r;
+	return port;
 }
 
 static void make_rt_plan(cc_program *g, int threads)
@@ -74,11 +81,11 @@ static void make_rt_plan(cc_program *g, int threads)
 	rt_port *out = ar_new(p->a, rt_port, p->nresult ? p->nresult : 1);
 
 	for (size_t i = 0; i < p->nleaf; i++)
-		leaf[i] = (rt_port){p->f->ins[p->leaf[i]].name, ir_type_bytes(&p->f->ins[p->leaf[i]].type)};
+		leaf[i] = leaf_port(p, p->leaf[i]);
 	for (size_t i = 0; i < p->nresult; i++) {
 		const ir_output *o = &p->f->out[p->result[i]];
 
-		out[i] = (rt_port){o->name, ir_type_bytes(&p->f->ins[o->ref].type)};
+		out[i] = (rt_port){.name = o->name, .bytes = ir_type_bytes(&p->f->ins[o->ref].type)};
 	}
 	g->rt = (rt_plan){.launch = make_launches(p), .nlaunch = p->n, .work = p->work, .start = p->start,
 			  .threads = threads, .leaf = leaf, .output = out, .nleaf = p->nleaf, .noutput = p->nresult,
@@ -128,6 +135,7 @@ static bool make_plan(cc_plan *p, const ir_func *f, const cc_options *o, ir_aren
 	*p = (cc_plan){.f = cc_separate_outputs(f, a), .a = a};
 	cc_group_build(&p->g, p->f, a);
 	cc_place_values(p);
+	cc_choose_layouts(p);
 	cc_lower(p);
 	add_late_copies(p);
 	cc_level(p);

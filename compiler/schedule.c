@@ -7,6 +7,7 @@
 #include "compiler/plan.h"
 
 #define SOLO_SECONDS 1.2e-6 /* below it a level costs less than waiting for the other threads (about two barriers) */
+#define CUT_SECONDS  1.0e-6 /* below it a launch is not cut: its data would travel for nothing */
 
 /* ---- where values live ------------------------------------------------------------------------------------- */
 
@@ -217,20 +218,21 @@ static void add_work(cc_plan *p, uint32_t launch, bool barrier, int64_t lo, int6
 	*ar_push(p->a, p->work, p->nwork, p->workcap) = (rt_work){launch, barrier, lo, hi};
 }
 
-/* The part of launch i that lies in [from, to) of the level's cost; at: the cost in front of it. */
-static void share_launch(cc_plan *p, size_t i, double at, double from, double to, bool *barrier)
+/* A launch worth cutting is cut into equal parts, thread t always taking the t-th: so the same thread comes back to the same
+ * columns of a weight and its moments in every launch and step, and finds them in its own cache. What is too small to cut goes
+ * whole to the thread with the least to do so far. */
+static void share_launch(cc_plan *p, size_t i, int t, int threads, double *load, bool *barrier)
 {
 	const cc_launch *l = &p->launch[i];
-	int64_t n = blocks(l), lo, hi;
-	double each = n ? l->cost / (double)n : 0;
+	int64_t n = blocks(l), lo = n * t / threads, hi = n * (t + 1) / threads;
+	int least = 0;
 
-	if (n == 0)
-		return;
-	/* a block belongs to the share that its middle lies in, so that every block has exactly one owner */
-	lo = (int64_t)((from - at) / each + 0.5);
-	hi = (int64_t)((to - at) / each + 0.5);
-	lo = lo < 0 ? 0 : lo > n ? n : lo;
-	hi = hi < 0 ? 0 : hi > n ? n : hi;
+	if (l->cost < CUT_SECONDS || n < threads) {
+		for (int x = 1; x < threads; x++)
+			least = load[x] < load[least] ? x : least;
+		load[least] += l->cost;
+		lo = 0, hi = least == t ? n : 0;
+	}
 	if (lo >= hi)
 		return;
 	add_work(p, (uint32_t)i, *barrier, lo, hi);
@@ -248,21 +250,20 @@ static double level_cost(const cc_plan *p, int level)
 }
 
 /* Thread t's items of one level; barrier: one must stand in front of the level. */
-static void share_level(cc_plan *p, int level, double total, int t, int threads, bool solo, bool barrier)
+static void share_level(cc_plan *p, int level, int t, int threads, bool solo, bool barrier)
 {
-	double from = total * t / threads, to = total * (t + 1) / threads, at = 0;
+	double *load = ar_new(p->a, double, (size_t)threads);
 
-	if (solo) {
-		from = t == 0 ? 0 : 2 * total + 1;
-		to = 2 * total + 1;
-	} else if (t == threads - 1) {
-		to = 2 * total + 1; /* rounding must not lose the last block */
-	}
-	for (size_t i = 0; i < p->n; i++)
-		if (p->launch[i].level == level && blocks(&p->launch[i]) > 0) {
-			share_launch(p, i, at, from, to, &barrier);
-			at += p->launch[i].cost;
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->launch[i].level != level || blocks(&p->launch[i]) == 0)
+			continue;
+		if (!solo)
+			share_launch(p, i, t, threads, load, &barrier);
+		else if (t == 0) {
+			add_work(p, (uint32_t)i, barrier, 0, blocks(&p->launch[i]));
+			barrier = false;
 		}
+	}
 	if (barrier)
 		add_work(p, 0, true, 0, 0); /* nothing to do, but all must meet */
 }
@@ -275,11 +276,10 @@ void cc_share(cc_plan *p, int threads)
 
 		p->start[t] = (uint32_t)p->nwork;
 		for (int level = 0; level < p->levels; level++) {
-			double total = level_cost(p, level);
-			bool solo = total < SOLO_SECONDS;
+			bool solo = threads == 1 || level_cost(p, level) < SOLO_SECONDS;
 			bool barrier = threads > 1 && level > 0 && !(solo && was_solo);
 
-			share_level(p, level, total, t, threads, solo, barrier);
+			share_level(p, level, t, threads, solo, barrier);
 			was_solo = solo;
 		}
 	}

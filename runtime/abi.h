@@ -8,6 +8,7 @@
 #ifndef RUNTIME_ABI_H
 #define RUNTIME_ABI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,7 +27,8 @@ typedef struct rt_slot {
 	rt_kernel *code; /* RT_SLOT_CODE: an epilogue that the kernel calls */
 } rt_slot;
 
-/* One call of a kernel over its whole iteration space, cut into blocks of row_block x col_block. */
+/* One call of a kernel over its whole iteration space, cut into blocks of row_block x col_block. down: the blocks of one column
+ * come one after the other; else those of one row. */
 typedef struct rt_launch {
 	rt_kernel *fn;
 	const char *name; /* for profiles */
@@ -34,19 +36,28 @@ typedef struct rt_launch {
 	uint32_t nslot, narg;
 	const int64_t *arg;
 	int64_t rows, cols, row_block, col_block;
+	bool down;
 } rt_launch;
 
-/* One thread's share of a launch: blocks [lo, hi) of its grid, row-major over blocks. */
+/* One thread's share of a launch: blocks [lo, hi) of its grid. */
 typedef struct rt_work {
 	uint32_t launch;
 	uint32_t barrier; /* 1: wait for all threads before this item */
 	int64_t lo, hi;
 } rt_work;
 
-/* A leaf or output whose pointer moves every step goes through a fixed place in the arena. */
+/* A matrix in panels: RT_PANEL columns side by side, all rows of them one below the other, then the next panel; the last one
+ * is padded. Element (r, c) of R rows is number (c / RT_PANEL) R RT_PANEL + r RT_PANEL + c % RT_PANEL. */
+#define RT_PANEL 64
+
+/* What a leaf or output is. A leaf in panels has a place of its own in the arena, `bytes` long: runs begin by copying it there
+ * from the bound memory, which is by rows, and end by copying it back if it is written. */
 typedef struct rt_port {
 	const char *name;
-	size_t bytes;
+	size_t bytes;       /* of the bound memory */
+	bool panels, written;
+	int64_t rows, cols; /* panels: of the matrix */
+	size_t place;       /* panels: offset into the arena */
 } rt_port;
 
 /* A compiled function: data only, position-independent, shared by any number of execs. Thread t of threads runs

@@ -85,8 +85,25 @@ void rt_exec_free(rt_exec *e);
 void rt_bind_leaf(rt_exec *e, size_t i, void *data, size_t stride);
 void rt_bind_output(rt_exec *e, size_t i, void *data, size_t stride);
 
-/* Runs steps steps on the plan's number of threads inside one parallel region. Bit-identical for any number. */
+/* Runs steps steps on the plan's number of threads inside one parallel region. Bit-identical for any number. Params and states
+ * that the plan keeps in panels (rt_port) are read when the run starts and written when it ends, at the price of a copy
+ * each: many steps in one run are better than many runs. */
 void rt_run(rt_exec *e, size_t steps);
+
+/* Where the time of runs went, all threads together. */
+typedef struct rt_profile {
+	double *busy;    /* [launch]: seconds inside its kernel */
+	uint64_t *items; /* [launch]: how many shares of it ran */
+	double wait;     /* seconds at barriers */
+	double wall;     /* seconds of thread 0 from the first step's start to the last one's end */
+	uint64_t steps;
+} rt_profile;
+
+/* Counts the runs from now on, from zero, for some 50 ns per share of a launch; off: forgets. */
+void rt_exec_measure(rt_exec *e, bool on);
+
+/* What was counted so far; NULL if nothing is. The exec's; valid until the next call on it. */
+const rt_profile *rt_exec_profile(rt_exec *e);
 
 /* A plain parallel loop for work outside plans (PCA, data): fn(ctx, i) for i in [0, n), static partition. */
 void rt_parallel(int threads, size_t n, void (*fn)(void *ctx, size_t i), void *ctx);

@@ -82,6 +82,7 @@ val em_convert(em *e, val v, ir_dtype from, ir_dtype to); /* what the op cast do
 
 /* ---- functions of a float (emit_math.c); f32 in vectors, f64 by libm ---------------------------------------- */
 
+val em_sqrt(em *e, val x); /* correctly rounded */
 val em_exp(em *e, val x);
 val em_log(em *e, val x);
 val em_tanh(em *e, val x);
@@ -93,5 +94,9 @@ val em_erf(em *e, val x);
 void em_expr_kernel(em *e, const cc_kernel *k);      /* map and both reductions */
 void em_matmul_kernel(em *e, const cc_kernel *k);
 void em_transpose_kernel(em *e, const cc_kernel *k);
+void em_peak_kernel(em *e);
+
+/* Turns lanes vectors, the rows of a square, into its columns. */
+void em_transpose_registers(em *e, val *v);
 
 #endif

@@ -91,7 +91,7 @@ val emit_neg(em *e, const cc_node *n, const cc_node *nodes, val *arg)
 val emit_sqrt(em *e, const cc_node *n, const cc_node *nodes, val *arg)
 {
 	(void)n, (void)nodes;
-	return em_call1(e, "llvm.sqrt", arg[0]);
+	return em_sqrt(e, arg[0]);
 }
 
 /* NaN stays: it is not <= 0. */

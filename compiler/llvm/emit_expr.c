@@ -3,6 +3,7 @@
  *
  * All accesses move by strides that are arguments; what is fixed is how each moves along the vector (cc_along). Rows are
  * walked one by one, columns in whole vectors and one masked rest. */
+#include <string.h>
 #include "compiler/llvm/emit.h"
 
 #define MAX_ACCESS 256
@@ -101,6 +102,15 @@ static void enter_row(kernel *s, val r)
 	}
 }
 
+/* Where column c of the present row is in a matrix of panels. Vectors start at multiples of their width, so none straddles. */
+static val in_panel(kernel *s, size_t a, val c)
+{
+	em *e = s->e;
+	val panel = LLVMBuildUDiv(e->b, c, em_int(e, RT_PANEL), ""), in = LLVMBuildURem(e->b, c, em_int(e, RT_PANEL), "");
+
+	return madd(s, LLVMBuildAdd(e->b, s->at[a], in, ""), panel, stride(s, a, s->k->rank - 1));
+}
+
 static val load_access(kernel *s, size_t a, ir_dtype t, val inner, int inner_dim, val mask)
 {
 	em *e = s->e;
@@ -122,6 +132,9 @@ static val load_access(kernel *s, size_t a, ir_dtype t, val inner, int inner_dim
 		return splat_at(s, a, s->at[a]);
 	case CC_ALONG_NEXT:
 		at = em_element(e, m, s->base[a], LLVMBuildAdd(e->b, s->at[a], inner, ""));
+		return from_memory(s, em_load(e, m, at, mask), t);
+	case CC_ALONG_PANEL:
+		at = em_element(e, m, s->base[a], in_panel(s, a, inner));
 		return from_memory(s, em_load(e, m, at, mask), t);
 	case CC_ALONG_ANY:
 		at = em_element(e, m, s->base[a], madd(s, s->at[a], inner, stride(s, a, inner_dim)));
@@ -165,8 +178,9 @@ static void store_access(kernel *s, size_t a, val v, val inner, val mask)
 	em *e = s->e;
 	const cc_access *x = &s->k->access[a];
 	LLVMTypeRef m = em_memory(e, x->dtype);
-	val at = x->along == CC_ALONG_NEXT ? LLVMBuildAdd(e->b, s->at[a], inner, "")
-					   : madd(s, s->at[a], inner, stride(s, a, s->k->rank - 1));
+	val at = x->along == CC_ALONG_NEXT    ? LLVMBuildAdd(e->b, s->at[a], inner, "")
+		 : x->along == CC_ALONG_PANEL ? in_panel(s, a, inner)
+					      : madd(s, s->at[a], inner, stride(s, a, s->k->rank - 1));
 
 	em_store(e, to_memory(s, v, x->dtype), m, em_element(e, m, s->base[a], at), mask);
 }
@@ -175,22 +189,27 @@ static void store_access(kernel *s, size_t a, val v, val inner, val mask)
 
 typedef void column_fn(kernel *s, val c, int vectors, val mask);
 
-/* [c0, c1) in steps of `vectors` whole vectors, then single ones, then a masked rest. */
-static void columns(kernel *s, column_fn *body, int vectors)
+/* [lo, c1) in steps of `vectors` whole vectors; returns where the rest begins. */
+static val whole_columns(kernel *s, column_fn *body, val lo, int vectors)
 {
 	em *e = s->e;
-	val lo = em_param(e, 4), hi = em_param(e, 5);
+	int64_t step = (int64_t)vectors * e->lanes;
 	em_loop l;
+
+	em_loop_begin(e, &l, lo, LLVMBuildSub(e->b, em_param(e, 5), em_int(e, step - 1), ""), step, NULL, 0);
+	body(s, l.i, vectors, NULL);
+	em_loop_end(e, &l, NULL);
+	return l.i_out;
+}
+
+/* Single vectors of [lo, c1), then a masked rest. */
+static void last_columns(kernel *s, column_fn *body, val lo)
+{
+	em *e = s->e;
+	val hi = em_param(e, 5);
 	em_if rest;
 
-	for (int n = vectors; n >= 1; n = n > 1 ? 1 : 0) {
-		int64_t step = (int64_t)n * e->lanes;
-
-		em_loop_begin(e, &l, lo, LLVMBuildSub(e->b, hi, em_int(e, step - 1), ""), step, NULL, 0);
-		body(s, l.i, n, NULL);
-		em_loop_end(e, &l, NULL);
-		lo = l.i_out;
-	}
+	lo = whole_columns(s, body, lo, 1);
 	if (e->lanes == 1)
 		return;
 	em_if_begin(e, &rest, LLVMBuildICmp(e->b, LLVMIntSLT, lo, hi, ""));
@@ -408,28 +427,56 @@ static int choose_lanes(const em *e, const cc_kernel *k)
 	return e->t->vector_bytes / (int)widest;
 }
 
+/* All rows, each by double vectors first: two independent chains of operations hide the latency of each other. */
+static void map_rows(kernel *s)
+{
+	em *e = s->e;
+	int lanes = e->lanes, wide = lanes > 1 ? 2 * lanes : 1;
+	kernel doubled = *s;
+	val lo = em_param(e, 4);
+	em_loop rows;
+
+	e->lanes = wide;
+	enter(&doubled);
+	e->lanes = lanes;
+	enter(s);
+	em_loop_begin(e, &rows, em_param(e, 2), em_param(e, 3), 1, NULL, 0);
+	enter_row(s, rows.i);
+	memcpy(doubled.at, s->at, sizeof s->at);
+	if (wide > lanes) {
+		e->lanes = wide;
+		lo = whole_columns(&doubled, map_body, lo, 1);
+		e->lanes = lanes;
+	}
+	last_columns(s, map_body, lo);
+	em_loop_end(e, &rows, NULL);
+}
+
+static void reduce_rows(kernel *s)
+{
+	em *e = s->e;
+	em_loop rows;
+
+	enter(s);
+	em_loop_begin(e, &rows, em_param(e, 2), em_param(e, 3), 1, NULL, 0);
+	enter_row(s, rows.i);
+	if (s->k->kind == CC_KERNEL_REDUCE_COLS)
+		last_columns(s, cols_body, whole_columns(s, cols_body, em_param(e, 4), UNROLL));
+	else
+		rows_body(s);
+	em_loop_end(e, &rows, NULL);
+}
+
 void em_expr_kernel(em *e, const cc_kernel *k)
 {
 	kernel s = {.e = e, .k = k, .y = cc_kernel_layout(k)};
-	em_loop rows;
 
 	if (k->naccess > MAX_ACCESS || k->nnode > MAX_ACCESS)
 		ir_bug("an expression of %zu nodes: fusion must stop earlier", k->nnode);
 	e->lanes = choose_lanes(e, k);
-	enter(&s);
-	em_loop_begin(e, &rows, em_param(e, 2), em_param(e, 3), 1, NULL, 0);
-	enter_row(&s, rows.i);
-	switch (k->kind) {
-	case CC_KERNEL_MAP:
-		columns(&s, map_body, 1);
-		break;
-	case CC_KERNEL_REDUCE_COLS:
-		columns(&s, cols_body, UNROLL);
-		break;
-	default:
-		rows_body(&s);
-		break;
-	}
-	em_loop_end(e, &rows, NULL);
+	if (k->kind == CC_KERNEL_MAP)
+		map_rows(&s);
+	else
+		reduce_rows(&s);
 	LLVMBuildRetVoid(e->b);
 }

@@ -1,451 +1,536 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/llvm/emit_matmul.c -- C = A B in register tiles, and the 2-D transpose that second operands need.
+ * compiler/llvm/emit_matmul.c -- C = A B in register tiles.
  *
- * A tile of tile_rows x tile_vectors vectors of C stays in registers while k runs: one vector load of B per vector and one
- * broadcast of A per row. Nothing is packed: at the sizes of small models the operands sit in L1 and L2, and strides are
- * arguments, so one object serves every shape and A stored either way. Every element is a chain of fused multiply-adds
- * in ascending k, cut into blocks that depend on k alone, whatever the tile: edges use fewer rows and a mask, never
- * another formula. */
+ * Columns are taken in panels as wide as a tile. A panel of B is copied once into a packed form, whole vectors of one row of k
+ * side by side, whichever way B is stored; then every row of A passes by. A tile of tile_rows x tile_vectors vectors of C
+ * stays in registers while k runs: one load of B per vector, one broadcast of A per row. Strides and sizes are arguments, so
+ * one object serves every shape. Every element is a chain of fused multiply-adds in ascending k, cut into blocks that depend on
+ * k alone (Note [Blocks of k]); what packing, panels and tiles there are cannot change a bit. What becomes of a finished tile
+ * is the epilogue's business. */
 #include "compiler/llvm/emit.h"
 
-#define K_BLOCK 64 /* see Note [Blocks of k] */
-#define CHUNK_BYTES (256 << 10) /* of B: a quarter of the L2 of today's servers, half of older ones */
-#define TILE_LINES  (CC_MATMUL_TILE_STRIDE * 4 / 64) /* cache lines of one row of a tile, f32 */
-#define LIST_STREAMS 2 /* streams that fit the list: 8 rows of TILE_LINES each, K_BLOCK addresses in all */
-_Static_assert(CC_MATMUL_ROW_BLOCK * TILE_LINES * LIST_STREAMS <= K_BLOCK, "a tile's streams must fit the list");
-#define MAX_VECTORS 3 /* widest tile of target.c */
-#define MAX_HEIGHTS 4 /* tile_rows, 4, 2, 1 */
-#define STREAMS 5  /* argument of the epilogue form: how many streams follow (kernel.h) */
+#define K_BLOCK  128  /* see Note [Blocks of k] */
+#define K_PACK   1024 /* rows of a packed panel: 256 KiB in f32 on AVX-512, a part of L2; a multiple of K_BLOCK */
+#define ROWS_PACK 192 /* rows of C that wait for the rest of a longer k */
+#define HEIGHTS  4    /* tile_rows, 4, 2, 1 */
+#define WIDTHS   4    /* widest tile of target.c, in vectors */
+#define LINE     64
 
-/* ---- one tile ------------------------------------------------------------------------------------------------- */
-
-enum { T_A, T_AS, T_AK, T_B, T_LDB, T_C, T_LDC, T_K, T_LAST, T_LIST, T_PARAMS };
-
-typedef struct tile {
-	int rows, vectors;
-	bool masked; /* the last vector holds T_LAST columns, not all */
-	val fn;
-} tile;
-
-static LLVMTypeRef tile_type(em *e)
-{
-	LLVMTypeRef t[T_PARAMS];
-
-	for (int i = 0; i < T_PARAMS; i++)
-		t[i] = i == T_A || i == T_B || i == T_C || i == T_LIST ? e->ptr : e->i64;
-	return LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, T_PARAMS, 0);
-}
-
-static val column(em *e, LLVMTypeRef s, val row, int v)
-{
-	return em_element(e, s, row, em_int(e, (int64_t)v * e->lanes));
-}
-
-static void prefetch(em *e, val at)
-{
-	em_call(e, "llvm.prefetch", &e->ptr, 1, /* for writing, into L1, data */
-		(val[]){at, LLVMConstInt(e->i32, 1, 0), LLVMConstInt(e->i32, 3, 0), LLVMConstInt(e->i32, 1, 0)}, 4);
-}
-
-/* acc[i][j] = sum of A[i][k] B[k][j] over k in [from, to), one chain of fused multiply-adds in ascending k. With a list, one
- * of its addresses is prefetched per k: a burst would fill the queue of misses and hold up B. */
-static void chain(em *e, LLVMTypeRef s, const tile *t, val from, val to, val mask, val list, val *acc)
-{
-	val fn = t->fn, row[16], next[EM_CARRY], init[EM_CARRY], b[8];
-	int n = t->rows * t->vectors;
-	em_loop k;
-
-	for (int i = 0; i < t->rows; i++)
-		row[i] = em_element(e, s, LLVMGetParam(fn, T_A),
-				    LLVMBuildMul(e->b, em_int(e, i), LLVMGetParam(fn, T_AS), ""));
-	for (int i = 0; i < n; i++)
-		init[i] = em_float(e, 0, em_vector(e, s));
-	init[n] = em_element(e, s, LLVMGetParam(fn, T_B), LLVMBuildMul(e->b, from, LLVMGetParam(fn, T_LDB), ""));
-	init[n + 1] = LLVMBuildMul(e->b, from, LLVMGetParam(fn, T_AK), "");
-	em_loop_begin(e, &k, from, to, 1, init, n + 2);
-	if (list)
-		prefetch(e, LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, list, k.i), ""));
-	for (int j = 0; j < t->vectors; j++)
-		b[j] = em_load(e, s, column(e, s, k.v[n], j), j == t->vectors - 1 ? mask : NULL);
-	for (int i = 0; i < t->rows; i++) {
-		val a = em_splat(e, LLVMBuildLoad2(e->b, s, em_element(e, s, row[i], k.v[n + 1]), ""));
-
-		for (int j = 0; j < t->vectors; j++)
-			next[i * t->vectors + j] = em_fma(e, a, b[j], k.v[i * t->vectors + j]);
-	}
-	next[n] = em_element(e, s, k.v[n], LLVMGetParam(fn, T_LDB));
-	next[n + 1] = LLVMBuildAdd(e->b, k.v[n + 1], LLVMGetParam(fn, T_AK), "");
-	em_loop_end(e, &k, next);
-	for (int i = 0; i < n; i++)
-		acc[i] = k.out[i];
-}
-
-/* C = acc, or C += acc. */
-static void put_tile(em *e, LLVMTypeRef s, const tile *t, val mask, const val *acc, bool add)
-{
-	for (int i = 0; i < t->rows; i++) {
-		val row = em_element(e, s, LLVMGetParam(t->fn, T_C),
-				     LLVMBuildMul(e->b, em_int(e, i), LLVMGetParam(t->fn, T_LDC), ""));
-
-		for (int j = 0; j < t->vectors; j++) {
-			val m = j == t->vectors - 1 ? mask : NULL, at = column(e, s, row, j), v = acc[i * t->vectors + j];
-
-			em_store(e, add ? LLVMBuildFAdd(e->b, em_load(e, s, at, m), v, "") : v, s, at, m);
-		}
-	}
-}
+/* Prefetching: see Note [Hints]. */
+#define SLOTS     4
+#define SLOT_ROWS 8
+_Static_assert(K_PACK % K_BLOCK == 0 && K_BLOCK % 2 == 0, "blocks must not straddle packs");
 
 static val smaller(em *e, val a, val b)
 {
 	return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, a, b, ""), a, b, "");
 }
 
-/* The first block of k is stored, the others are added to it: see Note [Blocks of k]. lists: see chain. */
-static void emit_tile(em *e, LLVMTypeRef s, tile *t, bool lists)
+static val plus(em *e, val a, val b)
 {
-	LLVMBasicBlockRef back = LLVMGetInsertBlock(e->b);
-	val outer = e->fn, mask = NULL, acc[EM_CARRY], k, block = em_int(e, K_BLOCK);
-	em_loop l;
+	return LLVMBuildAdd(e->b, a, b, "");
+}
 
-	t->fn = e->fn = LLVMAddFunction(e->m, "tile", tile_type(e));
+static val times(em *e, val a, val b)
+{
+	return LLVMBuildMul(e->b, a, b, "");
+}
+
+static int64_t panel_width(const em *e)
+{
+	return (int64_t)e->t->tile_vectors * e->lanes;
+}
+
+/* Starts an internal function of the module; end_function goes back to where the builder was. */
+typedef struct outer {
+	LLVMBasicBlockRef block;
+	val fn;
+} outer;
+
+static outer begin_function(em *e, const char *name, LLVMTypeRef type)
+{
+	outer o = {LLVMGetInsertBlock(e->b), e->fn};
+
+	e->fn = LLVMAddFunction(e->m, name, type);
 	LLVMSetLinkage(e->fn, LLVMInternalLinkage);
 	LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->c, e->fn, ""));
-	if (t->masked)
-		mask = em_mask(e, LLVMGetParam(e->fn, T_LAST));
-	k = LLVMGetParam(e->fn, T_K);
-	chain(e, s, t, em_int(e, 0), smaller(e, k, block), mask, lists ? LLVMGetParam(e->fn, T_LIST) : NULL, acc);
-	put_tile(e, s, t, mask, acc, false);
-	em_loop_begin(e, &l, block, k, K_BLOCK, NULL, 0);
-	chain(e, s, t, l.i, smaller(e, k, LLVMBuildAdd(e->b, l.i, block, "")), mask, NULL, acc);
-	put_tile(e, s, t, mask, acc, true);
+	return o;
+}
+
+static val end_function(em *e, outer o)
+{
+	val fn = e->fn;
+
+	LLVMBuildRetVoid(e->b);
+	e->fn = o.fn;
+	LLVMPositionBuilderAtEnd(e->b, o.block);
+	return fn;
+}
+
+static LLVMTypeRef function_type(em *e, int pointers, int integers)
+{
+	LLVMTypeRef t[16];
+
+	for (int i = 0; i < pointers + integers; i++)
+		t[i] = i < pointers ? e->ptr : e->i64;
+	return LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, (unsigned)(pointers + integers), 0);
+}
+
+/* The offset of index i, where one step is `one` and RT_PANEL steps are `many` (kernel.h). */
+static val in_panels(em *e, val i, val one, val many)
+{
+	val n = em_int(e, RT_PANEL);
+
+	return plus(e, times(e, LLVMBuildUDiv(e->b, i, n, ""), many), times(e, LLVMBuildURem(e->b, i, n, ""), one));
+}
+
+/* ---- packing ---------------------------------------------------------------------------------------------------- */
+
+enum { P_TO, P_FROM, P_STRIDE, P_K, P_WIDTH, P_K64 }; /* stride: of k for rows, of columns for a transposed operand */
+
+static LLVMTypeRef pack_type(em *e)
+{
+	return function_type(e, 2, 4);
+}
+
+/* to[k][0 .. panel) = from[k stride ..], columns outside the width are zero. */
+static void pack_rows(em *e, LLVMTypeRef s, bool whole)
+{
+	val from[1] = {em_param(e, P_FROM)}, mask[WIDTHS] = {0}, at, next;
+	em_loop k;
+
+	for (int v = 0; v < e->t->tile_vectors && !whole; v++)
+		mask[v] = em_mask(e, LLVMBuildSub(e->b, em_param(e, P_WIDTH), em_int(e, (int64_t)v * e->lanes), ""));
+	em_loop_begin(e, &k, em_int(e, 0), em_param(e, P_K), 1, from, 1);
+	at = em_element(e, s, em_param(e, P_TO), times(e, k.i, em_int(e, panel_width(e))));
+	for (int v = 0; v < e->t->tile_vectors; v++) {
+		val column = em_int(e, (int64_t)v * e->lanes);
+
+		em_store(e, em_load(e, s, em_element(e, s, k.v[0], column), mask[v]), s, em_element(e, s, at, column), NULL);
+	}
+	next = em_element(e, s, k.v[0], em_param(e, P_STRIDE));
+	em_loop_end(e, &k, &next);
+}
+
+/* One square of lanes x lanes: columns [c, c + lanes) of the panel, rows [k, k + lanes). With edges, what lies outside the width
+ * or K is read as zero; the packed memory has room for it. */
+static void pack_square(em *e, LLVMTypeRef s, val c, val k, bool edges)
+{
+	val v[64], mask = edges ? em_mask(e, LLVMBuildSub(e->b, em_param(e, P_K), k, "")) : NULL;
+	val along = in_panels(e, k, em_int(e, 1), em_param(e, P_K64));
+
+	for (int i = 0; i < e->lanes; i++) {
+		val column = plus(e, c, em_int(e, i)), m = mask;
+		val at = em_element(e, s, em_param(e, P_FROM), plus(e, times(e, column, em_param(e, P_STRIDE)), along));
+
+		if (edges)
+			m = LLVMBuildAnd(e->b, m, em_splat(e, LLVMBuildICmp(e->b, LLVMIntSLT, column, em_param(e, P_WIDTH), "")), "");
+		v[i] = em_load(e, s, at, m);
+	}
+	em_transpose_registers(e, v);
+	for (int i = 0; i < e->lanes; i++)
+		em_store(e, v[i], s, em_element(e, s, em_param(e, P_TO),
+						plus(e, times(e, plus(e, k, em_int(e, i)), em_int(e, panel_width(e))), c)), NULL);
+}
+
+/* to[k][c] = from[c stride + k], k taken RT_PANEL at a time. */
+static void pack_transposed(em *e, LLVMTypeRef s, bool whole)
+{
+	val k = em_param(e, P_K), squares = LLVMBuildSub(e->b, k, em_int(e, e->lanes - 1), "");
+	em_loop c, i;
+
+	em_loop_begin(e, &c, em_int(e, 0), whole ? em_int(e, panel_width(e)) : em_param(e, P_WIDTH), e->lanes, NULL, 0);
+	em_loop_begin(e, &i, em_int(e, 0), whole ? squares : em_int(e, 0), e->lanes, NULL, 0);
+	pack_square(e, s, c.i, i.i, false);
+	em_loop_end(e, &i, NULL);
+	em_loop_begin(e, &i, i.i_out, k, e->lanes, NULL, 0);
+	pack_square(e, s, c.i, i.i, true);
+	em_loop_end(e, &i, NULL);
+	em_loop_end(e, &c, NULL);
+}
+
+typedef void pack_fn(em *e, LLVMTypeRef s, bool whole);
+
+static val emit_pack(em *e, LLVMTypeRef s, const char *name, pack_fn *pack)
+{
+	outer o = begin_function(e, name, pack_type(e));
+	val whole = LLVMBuildICmp(e->b, LLVMIntSGE, em_param(e, P_WIDTH), em_int(e, panel_width(e)), "");
+	em_if f;
+
+	for (int n = 1; n >= 0; n--) {
+		em_if_begin(e, &f, n ? whole : LLVMBuildNot(e->b, whole, ""));
+		pack(e, s, n);
+		em_if_end(e, &f);
+	}
+	return end_function(e, o);
+}
+
+/* ---- one tile ------------------------------------------------------------------------------------------------- */
+
+enum { T_A, T_B, T_C, T_HINTS, T_AS, T_AK, T_K, T_ADD }; /* T_ADD: C has the sum of earlier packs */
+
+typedef struct tile {
+	int rows, vectors;
+} tile;
+
+static LLVMTypeRef tile_type(em *e)
+{
+	return function_type(e, 4, 4);
+}
+
+/* The hints' lines number q and q + 1, round and round; q is even. All sizes are powers of two. */
+static void prefetch_two(em *e, val q)
+{
+	int64_t lines = panel_width(e) * 4 / LINE > 1 ? panel_width(e) * 4 / LINE : 1, slot_lines = SLOT_ROWS * lines;
+	val slot = LLVMBuildUDiv(e->b, LLVMBuildURem(e->b, q, em_int(e, SLOTS * slot_lines), ""), em_int(e, slot_lines), "");
+	val in = LLVMBuildURem(e->b, q, em_int(e, slot_lines), "");
+	val entry = em_element(e, e->i64, em_param(e, T_HINTS), times(e, slot, em_int(e, 2)));
+	val base = LLVMBuildLoad2(e->b, e->ptr, entry, ""), stride = em_load_arg(e, entry, 1);
+	val row = LLVMBuildUDiv(e->b, in, em_int(e, lines), ""), line = LLVMBuildURem(e->b, in, em_int(e, lines), "");
+	val at = em_element(e, e->i8, base, plus(e, times(e, row, stride), times(e, line, em_int(e, LINE))));
+
+	for (int i = 0; i < 2; i++) {
+		em_call(e, "llvm.prefetch", &e->ptr, 1, /* for reading, into L1, data */
+			(val[]){at, LLVMConstInt(e->i32, 0, 0), LLVMConstInt(e->i32, 3, 0), LLVMConstInt(e->i32, 1, 0)}, 4);
+		at = em_element(e, e->i8, at, lines > 1 ? em_int(e, LINE) : stride);
+	}
+}
+
+/* acc += A[.][k] B[k][.] for one k: v holds the accumulators, then the place in B, then the offset in A. */
+static void multiply_add(em *e, LLVMTypeRef s, const tile *t, val *row, val *v)
+{
+	int n = t->rows * t->vectors;
+	val b[WIDTHS];
+
+	for (int j = 0; j < t->vectors; j++)
+		b[j] = em_load(e, s, em_element(e, s, v[n], em_int(e, (int64_t)j * e->lanes)), NULL);
+	for (int i = 0; i < t->rows; i++) {
+		val a = em_splat(e, LLVMBuildLoad2(e->b, s, em_element(e, s, row[i], v[n + 1]), ""));
+
+		for (int j = 0; j < t->vectors; j++)
+			v[i * t->vectors + j] = em_fma(e, a, b[j], v[i * t->vectors + j]);
+	}
+	v[n] = em_element(e, s, v[n], em_int(e, panel_width(e)));
+	v[n + 1] = plus(e, v[n + 1], em_param(e, T_AK));
+}
+
+/* acc = sum of A[.][k] B[k][.] over k in [from, to): one chain in ascending k. */
+static void chain(em *e, LLVMTypeRef s, const tile *t, val from, val to, val *acc)
+{
+	int n = t->rows * t->vectors;
+	val row[16], v[EM_CARRY];
+	em_loop k;
+
+	for (int i = 0; i < t->rows; i++)
+		row[i] = em_element(e, s, em_param(e, T_A), times(e, em_int(e, i), em_param(e, T_AS)));
+	for (int i = 0; i < n; i++)
+		v[i] = em_float(e, 0, em_vector(e, s));
+	v[n] = em_element(e, s, em_param(e, T_B), times(e, from, em_int(e, panel_width(e))));
+	v[n + 1] = times(e, from, em_param(e, T_AK));
+	for (int unroll = 2; unroll >= 1; unroll--) {
+		em_loop_begin(e, &k, from, LLVMBuildSub(e->b, to, em_int(e, unroll - 1), ""), unroll, v, n + 2);
+		for (int i = 0; i < n + 2; i++)
+			v[i] = k.v[i];
+		if (unroll == 2)
+			prefetch_two(e, k.i);
+		for (int u = 0; u < unroll; u++)
+			multiply_add(e, s, t, row, v);
+		em_loop_end(e, &k, v);
+		for (int i = 0; i < n + 2; i++)
+			v[i] = k.out[i];
+		from = k.i_out;
+	}
+	for (int i = 0; i < n; i++)
+		acc[i] = v[i];
+}
+
+/* C = acc, or C += acc. */
+static void put_tile(em *e, LLVMTypeRef s, const tile *t, const val *acc, bool add)
+{
+	for (int i = 0; i < t->rows; i++)
+		for (int j = 0; j < t->vectors; j++) {
+			val at = em_element(e, s, em_param(e, T_C), em_int(e, (int64_t)i * CC_MATMUL_TILE_STRIDE + (int64_t)j * e->lanes));
+			val v = acc[i * t->vectors + j];
+
+			em_store(e, add ? LLVMBuildFAdd(e->b, em_load(e, s, at, NULL), v, "") : v, s, at, NULL);
+		}
+}
+
+/* Block after block of k; the first one of all is stored, the others are added to it. */
+static val emit_tile(em *e, LLVMTypeRef s, const tile *t)
+{
+	outer o = begin_function(e, "tile", tile_type(e));
+	val k = em_param(e, T_K), acc[EM_CARRY], add, one = em_int(e, 1);
+	em_loop l;
+	em_if f;
+
+	/* at least one round: a product over nothing is zero */
+	em_loop_begin(e, &l, em_int(e, 0), LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, k, one, ""), k, one, ""), K_BLOCK,
+		      NULL, 0);
+	chain(e, s, t, l.i, smaller(e, k, plus(e, l.i, em_int(e, K_BLOCK))), acc);
+	add = LLVMBuildICmp(e->b, LLVMIntNE, LLVMBuildOr(e->b, l.i, em_param(e, T_ADD), ""), em_int(e, 0), "");
+	for (int n = 1; n >= 0; n--) {
+		em_if_begin(e, &f, n ? add : LLVMBuildNot(e->b, add, ""));
+		put_tile(e, s, t, acc, n);
+		em_if_end(e, &f);
+	}
 	em_loop_end(e, &l, NULL);
-	LLVMBuildRetVoid(e->b);
-	e->fn = outer;
-	LLVMPositionBuilderAtEnd(e->b, back);
-}
-
-/* ---- prefetching ------------------------------------------------------------------------------------------------ */
-
-enum { P_BUFS, P_ARGS, P_LIST, P_ROW, P_COLUMN, P_ROWS, P_PARAMS };
-
-static LLVMTypeRef prefetch_type(em *e)
-{
-	LLVMTypeRef t[P_PARAMS] = {e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64};
-
-	return LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, P_PARAMS, 0);
-}
-
-/* The lines of stream n under the tile: into the list, or asked for at once. */
-static void one_stream(em *e, val n, bool listed)
-{
-	val fn = e->fn, at, row, offset, p;
-	em_loop r;
-
-	at = em_element(e, e->i64, LLVMGetParam(fn, P_ARGS),
-			LLVMBuildAdd(e->b, em_int(e, STREAMS + 1), LLVMBuildMul(e->b, n, em_int(e, 3), ""), ""));
-	row = em_load_arg(e, at, 1);
-	offset = LLVMBuildAdd(e->b, LLVMBuildMul(e->b, LLVMGetParam(fn, P_ROW), row, ""),
-			      LLVMBuildMul(e->b, LLVMGetParam(fn, P_COLUMN), em_load_arg(e, at, 2), ""), "");
-	p = LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, LLVMGetParam(fn, P_BUFS), em_load_arg(e, at, 0)), "");
-	p = em_element(e, e->i8, p, offset);
-	at = em_element(e, e->ptr, LLVMGetParam(fn, P_LIST), LLVMBuildMul(e->b, n, em_int(e, K_BLOCK / LIST_STREAMS), ""));
-	em_loop_begin(e, &r, em_int(e, 0), LLVMGetParam(fn, P_ROWS), 1, &p, 1);
-	for (int line = 0; line < TILE_LINES; line++) {
-		val address = em_element(e, e->i8, r.v[0], em_int(e, (int64_t)line * 64));
-		val slot = LLVMBuildAdd(e->b, LLVMBuildMul(e->b, r.i, em_int(e, TILE_LINES), ""), em_int(e, line), "");
-
-		if (listed)
-			LLVMBuildStore(e->b, address, em_element(e, e->ptr, at, slot));
-		else
-			prefetch(e, address);
-	}
-	p = em_element(e, e->i8, r.v[0], row);
-	em_loop_end(e, &r, &p);
-}
-
-/* A function that asks for what the epilogue of a tile will read, so that it arrives while the products are computed: the
- * first streams by way of the list, the others at once. */
-static val emit_prefetch(em *e)
-{
-	LLVMBasicBlockRef back = LLVMGetInsertBlock(e->b);
-	val outer = e->fn, n, some;
-	em_loop l;
-
-	e->fn = LLVMAddFunction(e->m, "prefetch", prefetch_type(e));
-	LLVMSetLinkage(e->fn, LLVMInternalLinkage);
-	LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->c, e->fn, ""));
-	n = em_load_arg(e, LLVMGetParam(e->fn, P_ARGS), STREAMS);
-	some = smaller(e, n, em_int(e, LIST_STREAMS));
-	for (int listed = 1; listed >= 0; listed--) {
-		em_loop_begin(e, &l, listed ? em_int(e, 0) : some, listed ? some : n, 1, NULL, 0);
-		one_stream(e, l.i, listed);
-		em_loop_end(e, &l, NULL);
-	}
-	LLVMBuildRetVoid(e->b);
-	n = e->fn;
-	e->fn = outer;
-	LLVMPositionBuilderAtEnd(e->b, back);
-	return n;
+	return end_function(e, o);
 }
 
 /* ---- the rectangle ---------------------------------------------------------------------------------------------- */
 
+/* Arguments of the kernel (kernel.h). */
+enum { ARG_K, ARG_AS, ARG_AK, ARG_BK, ARG_BK64, ARG_BC, ARG_BC64, ARG_BUFFERS, ARG_STREAMS, ARG_REST };
+
 typedef struct matmul {
 	em *e;
 	LLVMTypeRef s;
-	bool epilogue;
-	val k, as, ak, ldb, ldc, a, b, c; /* c: C, or the scratch tile */
-	val code, bufs, args;             /* epilogue: its address, operands and arguments */
-	val list, prefetch;               /* K_BLOCK addresses to prefetch, some of them idle; the function that fills it */
+	int heights, height[HEIGHTS];
+	val tile[HEIGHTS][WIDTHS]; /* functions: by height, and by vectors - 1 */
+	val pack_rows, pack_transposed;
+	val k, as, ak, bk, bk64, bc, bc64, a, b;
+	val packed, c, hints;     /* memory of the call: a panel of B; finished tiles; SLOTS x (address, bytes per row) */
+	val many;                 /* k is longer than a pack: sums wait in c */
+	val code, bufs, args, streams;
+	val next;                 /* the next panel of B, or packed memory */
 } matmul;
 
-/* Scratch for one tile, and the epilogue's operands behind it: operand 0 will point at the scratch. */
-static void enter_epilogue(matmul *m)
+static void emit_functions(matmul *m)
 {
 	em *e = m->e;
-	val n = em_load_arg(e, em_param(e, 1), 4), from = em_param(e, 0), streams;
+	int rows = e->t->tile_rows;
+
+	while (rows >= 1) {
+		m->height[m->heights] = rows;
+		for (int v = 1; v <= e->t->tile_vectors; v++)
+			m->tile[m->heights][v - 1] = emit_tile(e, m->s, &(tile){rows, v});
+		m->heights++;
+		rows = rows > 4 ? 4 : rows / 2;
+	}
+	m->pack_rows = emit_pack(e, m->s, "pack_rows", pack_rows);
+	m->pack_transposed = emit_pack(e, m->s, "pack_transposed", pack_transposed);
+}
+
+static val room(matmul *m, val count)
+{
+	val p = LLVMBuildArrayAlloca(m->e->b, m->s, count, "");
+
+	LLVMSetAlignment(p, LINE);
+	return p;
+}
+
+/* Reads the arguments; copies the epilogue's operands behind one that will point at the finished tile. */
+static void enter(matmul *m)
+{
+	em *e = m->e;
+	val args = em_param(e, 1), bufs = em_param(e, 0), n = em_load_arg(e, args, ARG_BUFFERS), pack = em_int(e, K_PACK);
 	em_loop l;
 
-	m->ldc = em_int(e, CC_MATMUL_TILE_STRIDE);
-	m->c = LLVMBuildArrayAlloca(e->b, m->s, em_int(e, (int64_t)CC_MATMUL_TILE_STRIDE * e->t->tile_rows), "");
-	LLVMSetAlignment(m->c, 64);
-	m->bufs = LLVMBuildArrayAlloca(e->b, e->ptr, LLVMBuildAdd(e->b, n, em_int(e, 1), ""), "");
-	m->list = LLVMBuildArrayAlloca(e->b, e->ptr, em_int(e, K_BLOCK), "");
-	em_loop_begin(e, &l, em_int(e, 0), em_int(e, K_BLOCK), 1, NULL, 0);
-	LLVMBuildStore(e->b, m->c, em_element(e, e->ptr, m->list, l.i)); /* idle: the tile itself */
-	em_loop_end(e, &l, NULL);
-	m->code = em_load_ptr(e, from, 2);
-	streams = em_load_arg(e, em_param(e, 1), STREAMS);
-	m->prefetch = emit_prefetch(e);
-	m->args = em_element(e, e->i64, em_param(e, 1),
-			     LLVMBuildAdd(e->b, em_int(e, STREAMS + 1), LLVMBuildMul(e->b, streams, em_int(e, 3), ""), ""));
+	m->k = em_load_arg(e, args, ARG_K);
+	m->as = em_load_arg(e, args, ARG_AS), m->ak = em_load_arg(e, args, ARG_AK);
+	m->bk = em_load_arg(e, args, ARG_BK), m->bk64 = em_load_arg(e, args, ARG_BK64);
+	m->bc = em_load_arg(e, args, ARG_BC), m->bc64 = em_load_arg(e, args, ARG_BC64);
+	m->a = em_load_ptr(e, bufs, 0), m->b = em_load_ptr(e, bufs, 1), m->code = em_load_ptr(e, bufs, 2);
+	m->streams = em_load_arg(e, args, ARG_STREAMS);
+	m->args = em_element(e, e->i64, args, plus(e, em_int(e, ARG_REST), times(e, m->streams, em_int(e, 3))));
+	m->many = LLVMBuildICmp(e->b, LLVMIntSGT, m->k, pack, "");
+	m->packed = room(m, times(e, plus(e, smaller(e, m->k, pack), em_int(e, e->lanes)), em_int(e, panel_width(e))));
+	m->c = room(m, times(e, LLVMBuildSelect(e->b, m->many, em_int(e, ROWS_PACK), em_int(e, e->t->tile_rows), ""),
+			     em_int(e, CC_MATMUL_TILE_STRIDE)));
+	m->hints = LLVMBuildArrayAlloca(e->b, e->i64, em_int(e, 2 * SLOTS), "");
+	m->bufs = LLVMBuildArrayAlloca(e->b, e->ptr, plus(e, n, em_int(e, 1)), "");
 	em_loop_begin(e, &l, em_int(e, 0), n, 1, NULL, 0);
-	LLVMBuildStore(e->b,
-		       LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, from, LLVMBuildAdd(e->b, l.i, em_int(e, 3), "")), ""),
-		       em_element(e, e->ptr, m->bufs, LLVMBuildAdd(e->b, l.i, em_int(e, 1), "")));
+	LLVMBuildStore(e->b, LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, bufs, plus(e, l.i, em_int(e, 3))), ""),
+		       em_element(e, e->ptr, m->bufs, plus(e, l.i, em_int(e, 1))));
+	em_loop_end(e, &l, NULL);
+}
+
+static void set_hint(matmul *m, val slot, val address, val stride)
+{
+	em *e = m->e;
+	val at = em_element(e, e->i64, m->hints, times(e, slot, em_int(e, 2)));
+
+	LLVMBuildStore(e->b, address, at);
+	LLVMBuildStore(e->b, stride, em_element(e, e->i64, at, em_int(e, 1)));
+}
+
+/* What the tile at row i, number n of its panel, asks for: the epilogue's streams under it, then the next rows of the next panel. */
+static void hint(matmul *m, val i, val n, val j)
+{
+	em *e = m->e;
+	val args = em_param(e, 1), some = smaller(e, m->streams, em_int(e, SLOTS)), size = LLVMSizeOf(m->s), free_slots, stride;
+	em_loop l;
+
+	em_loop_begin(e, &l, em_int(e, 0), some, 1, NULL, 0);
+	{
+		val at = em_element(e, e->i64, args, plus(e, em_int(e, ARG_REST), times(e, l.i, em_int(e, 3))));
+		val row = em_load_arg(e, at, 1), offset = plus(e, times(e, i, row), in_panels(e, j, size, em_load_arg(e, at, 2)));
+		val base = LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, m->bufs, em_load_arg(e, at, 0)), "");
+
+		set_hint(m, l.i, em_element(e, e->i8, base, offset), row);
+	}
+	em_loop_end(e, &l, NULL);
+	free_slots = LLVMBuildSub(e->b, em_int(e, SLOTS), some, "");
+	stride = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), ""), times(e, m->bk, size),
+				 em_int(e, panel_width(e) * 4), "");
+	em_loop_begin(e, &l, some, em_int(e, SLOTS), 1, NULL, 0);
+	{
+		val part = plus(e, times(e, n, free_slots), LLVMBuildSub(e->b, l.i, some, ""));
+
+		set_hint(m, l.i, em_element(e, e->i8, m->next, times(e, part, times(e, stride, em_int(e, SLOT_ROWS)))), stride);
+	}
 	em_loop_end(e, &l, NULL);
 }
 
 /* The epilogue addresses its tile by row and column of C, so the pointer is moved back by them. */
-static void call_epilogue(matmul *m, val i, int rows, val j, val width)
+static void call_epilogue(matmul *m, val c, val i, int rows, val j, val width)
 {
 	em *e = m->e;
 	LLVMTypeRef t[6] = {e->ptr, e->ptr, e->i64, e->i64, e->i64, e->i64};
-	val back = LLVMBuildAdd(e->b, LLVMBuildMul(e->b, i, m->ldc, ""), j, "");
-	val arg[6] = {m->bufs, m->args, i, LLVMBuildAdd(e->b, i, em_int(e, rows), ""), j, LLVMBuildAdd(e->b, j, width, "")};
+	val back = plus(e, times(e, i, em_int(e, CC_MATMUL_TILE_STRIDE)), j);
+	val arg[6] = {m->bufs, m->args, i, plus(e, i, em_int(e, rows)), j, plus(e, j, width)};
 
-	LLVMBuildStore(e->b, em_element(e, m->s, m->c, LLVMBuildNeg(e->b, back, "")), m->bufs);
+	LLVMBuildStore(e->b, em_element(e, m->s, c, LLVMBuildNeg(e->b, back, "")), m->bufs);
 	LLVMBuildCall2(e->b, LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, 6, 0), m->code, arg, 6, "");
 }
 
-static void prefetch_streams(matmul *m, val i, int rows, val j)
+/* One packed part of one panel. */
+typedef struct part {
+	val i0, i1;     /* rows of A */
+	val j, width;   /* columns of C */
+	val k, n;       /* [k, k + n) */
+	val vectors;
+	val b;          /* packed */
+} part;
+
+static void one_tile(matmul *m, const part *p, val fn, int rows, val i)
 {
 	em *e = m->e;
-	val arg[P_PARAMS] = {m->bufs, em_param(e, 1), m->list, i, j, em_int(e, rows)};
+	val row = LLVMBuildSub(e->b, i, p->i0, ""), last, c;
+	val a = em_element(e, m->s, m->a, plus(e, times(e, i, m->as), times(e, p->k, m->ak)));
+	em_if f;
 
-	LLVMBuildCall2(e->b, prefetch_type(e), m->prefetch, arg, P_PARAMS, "");
+	c = em_element(e, m->s, m->c, LLVMBuildSelect(e->b, m->many, times(e, row, em_int(e, CC_MATMUL_TILE_STRIDE)), em_int(e, 0), ""));
+	hint(m, i, LLVMBuildUDiv(e->b, row, em_int(e, rows), ""), p->j);
+	LLVMBuildCall2(e->b, tile_type(e), fn, (val[]){a, p->b, c, m->hints, m->as, m->ak, p->n, p->k}, 8, "");
+	last = LLVMBuildICmp(e->b, LLVMIntSGE, plus(e, p->k, p->n), m->k, "");
+	em_if_begin(e, &f, last);
+	call_epilogue(m, c, i, rows, p->j, p->width);
+	em_if_end(e, &f);
 }
 
-static void call_tile(matmul *m, const tile *t, val i, val j, val width)
+/* All rows: tiles of all rows, then of 4, 2 and 1. */
+static void rows_of_part(matmul *m, const part *p)
 {
 	em *e = m->e;
-	val arg[T_PARAMS];
+	val lo = p->i0;
 
-	arg[T_A] = em_element(e, m->s, m->a, LLVMBuildMul(e->b, i, m->as, ""));
-	arg[T_AS] = m->as, arg[T_AK] = m->ak;
-	arg[T_B] = em_element(e, m->s, m->b, j);
-	arg[T_LDB] = m->ldb;
-	arg[T_C] = m->epilogue ? m->c
-			       : em_element(e, m->s, m->c, LLVMBuildAdd(e->b, LLVMBuildMul(e->b, i, m->ldc, ""), j, ""));
-	arg[T_LDC] = m->ldc, arg[T_K] = m->k;
-	arg[T_LIST] = m->epilogue ? m->list : LLVMGetUndef(e->ptr);
-	arg[T_LAST] = LLVMBuildSub(e->b, width, em_int(e, (int64_t)(t->vectors - 1) * e->lanes), "");
-	if (m->epilogue)
-		prefetch_streams(m, i, t->rows, j);
-	LLVMBuildCall2(e->b, tile_type(e), t->fn, arg, T_PARAMS, "");
-	if (m->epilogue)
-		call_epilogue(m, i, t->rows, j, width);
-}
-
-/* Columns [from, to) of the rows at i: whole tiles, then one masked one for what is left. */
-static void row_of_tiles(matmul *m, const tile *full, const tile *masked, val i, val from, val to)
-{
-	em *e = m->e;
-	int64_t wide = (int64_t)full->vectors * e->lanes;
-	val rest;
-	em_loop j;
-
-	em_loop_begin(e, &j, from, LLVMBuildSub(e->b, to, em_int(e, wide - 1), ""), wide, NULL, 0);
-	call_tile(m, full, i, j.i, em_int(e, wide));
-	em_loop_end(e, &j, NULL);
-	rest = LLVMBuildSub(e->b, to, j.i_out, "");
-	for (int v = 1; v <= full->vectors; v++) { /* at most one of these fits */
-		val more = LLVMBuildICmp(e->b, LLVMIntSGT, rest, em_int(e, (int64_t)(v - 1) * e->lanes), "");
-		val fits = LLVMBuildICmp(e->b, LLVMIntSLE, rest, em_int(e, (int64_t)v * e->lanes), "");
-		em_if f;
-
-		em_if_begin(e, &f, LLVMBuildAnd(e->b, more, fits, ""));
-		call_tile(m, &masked[v - 1], i, j.i_out, rest);
-		em_if_end(e, &f);
-	}
-}
-
-/* All rows of the columns [from, to): tiles of all rows, then of 4, 2 and 1. tiles: see emit_tiles. */
-static void chunk_of_columns(matmul *m, tile (*tiles)[1 + MAX_VECTORS], val from, val to)
-{
-	em *e = m->e;
-	val lo = em_param(e, 2), hi = em_param(e, 3);
-
-	for (int r = 0; r < MAX_HEIGHTS && tiles[r][0].rows; r++) {
-		int rows = tiles[r][0].rows;
+	for (int h = 0; h < m->heights; h++) {
+		val fn = m->tile[h][0];
 		em_loop i;
 
-		em_loop_begin(e, &i, lo, LLVMBuildSub(e->b, hi, em_int(e, rows - 1), ""), rows, NULL, 0);
-		row_of_tiles(m, &tiles[r][0], &tiles[r][1], i.i, from, to);
+		for (int v = 2; v <= e->t->tile_vectors; v++)
+			fn = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGE, p->vectors, em_int(e, v), ""), m->tile[h][v - 1], fn, "");
+		em_loop_begin(e, &i, lo, LLVMBuildSub(e->b, p->i1, em_int(e, m->height[h] - 1), ""), m->height[h], NULL, 0);
+		one_tile(m, p, fn, m->height[h], i.i);
 		em_loop_end(e, &i, NULL);
 		lo = i.i_out;
 	}
 }
 
-/* One function per height (tile_rows, 4, 2, 1) and width (whole, then masked with 1 .. tile_vectors vectors). */
-static void emit_tiles(em *e, LLVMTypeRef s, bool lists, tile (*tiles)[1 + MAX_VECTORS])
-{
-	int rows = e->t->tile_rows;
-
-	for (int r = 0; rows >= 1; r++) {
-		for (int v = 0; v <= e->t->tile_vectors; v++) {
-			tiles[r][v] = (tile){rows, v ? v : e->t->tile_vectors, v > 0, NULL};
-			emit_tile(e, s, &tiles[r][v], lists);
-		}
-		rows = rows > 4 ? 4 : rows / 2;
-	}
-}
-
-/* So many columns that their part of B stays in L2 while all rows of A pass by: a multiple of the tile's width. */
-static val chunk_width(matmul *m, ir_dtype t)
+/* Part p of B in packed form. What lies that way already, rows as long as a tile is wide, is used where it is. */
+static val packed(matmul *m, const part *p)
 {
 	em *e = m->e;
-	val one = em_int(e, 1), tiles = em_int(e, CHUNK_BYTES / ((int64_t)CC_MATMUL_TILE_STRIDE * (int64_t)ir_dtype_size(t)));
-	val k = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, m->k, one, ""), m->k, one, "");
+	val rows = LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), "");
+	val ready = LLVMBuildAnd(e->b, rows, LLVMBuildICmp(e->b, LLVMIntEQ, m->bk, em_int(e, panel_width(e)), ""), "");
+	val from = em_element(e, m->s, m->b, plus(e, in_panels(e, p->k, m->bk, m->bk64), in_panels(e, p->j, m->bc, m->bc64)));
+	em_if f;
 
-	tiles = LLVMBuildUDiv(e->b, tiles, k, "");
-	tiles = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, tiles, one, ""), tiles, one, "");
-	return LLVMBuildMul(e->b, tiles, em_int(e, CC_MATMUL_TILE_STRIDE), "");
+	em_if_begin(e, &f, LLVMBuildNot(e->b, ready, ""));
+	LLVMBuildCall2(e->b, pack_type(e), LLVMBuildSelect(e->b, rows, m->pack_rows, m->pack_transposed, ""),
+		       (val[]){m->packed, from, LLVMBuildSelect(e->b, rows, m->bk, m->bc, ""), p->n, p->width, m->bk64}, 6, "");
+	em_if_end(e, &f);
+	return LLVMBuildSelect(e->b, ready, from, m->packed, "");
+}
+
+/* All of k for one panel: packed, multiplied, pack after pack. */
+static void panel(matmul *m, val i0, val i1, val j)
+{
+	em *e = m->e;
+	int64_t wide = panel_width(e);
+	val one = em_int(e, 1), ahead = plus(e, j, em_int(e, wide));
+	part p = {.i0 = i0, .i1 = i1, .j = j, .width = smaller(e, em_int(e, wide), LLVMBuildSub(e->b, em_param(e, 5), j, ""))};
+	em_loop l;
+
+	p.vectors = LLVMBuildUDiv(e->b, plus(e, p.width, em_int(e, e->lanes - 1)), em_int(e, e->lanes), "");
+	m->next = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, ahead, em_param(e, 5), ""),
+				  em_element(e, m->s, m->b, in_panels(e, ahead, m->bc, m->bc64)), m->packed, "");
+	em_loop_begin(e, &l, em_int(e, 0), LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, m->k, one, ""), m->k, one, ""),
+		      K_PACK, NULL, 0);
+	p.k = l.i;
+	p.n = smaller(e, LLVMBuildSub(e->b, m->k, l.i, ""), em_int(e, K_PACK));
+	p.b = packed(m, &p);
+	rows_of_part(m, &p);
+	em_loop_end(e, &l, NULL);
 }
 
 void em_matmul_kernel(em *e, const cc_kernel *k)
 {
-	matmul m = {.e = e, .s = em_scalar(e, k->dtype), .epilogue = k->kind == CC_KERNEL_MATMUL_EPILOGUE};
-	tile tiles[MAX_HEIGHTS][1 + MAX_VECTORS] = {{{0}}};
-	val args = em_param(e, 1), bufs = em_param(e, 0), c1 = em_param(e, 5), chunk, next;
-	em_loop c;
+	matmul m = {.e = e, .s = em_scalar(e, k->dtype)};
+	val r0 = em_param(e, 2), r1 = em_param(e, 3), rows = LLVMBuildSub(e->b, r1, r0, ""), step, i0;
+	em_loop i, j;
 
 	e->lanes = e->t->vector_bytes / (int)ir_dtype_size(k->dtype);
-	emit_tiles(e, m.s, m.epilogue, tiles);
-	m.k = em_load_arg(e, args, 0), m.as = em_load_arg(e, args, 1), m.ak = em_load_arg(e, args, 2);
-	m.ldb = em_load_arg(e, args, 3);
-	m.a = em_load_ptr(e, bufs, 0), m.b = em_load_ptr(e, bufs, 1);
-	if (m.epilogue) {
-		enter_epilogue(&m);
-	} else {
-		m.c = em_load_ptr(e, bufs, 2);
-		m.ldc = em_load_arg(e, args, 4);
-	}
-	chunk = chunk_width(&m, k->dtype);
-	next = LLVMBuildSub(e->b, LLVMBuildAdd(e->b, LLVMBuildSub(e->b, c1, em_param(e, 4), ""), chunk, ""), em_int(e, 1), "");
-	em_loop_begin(e, &c, em_int(e, 0), LLVMBuildSDiv(e->b, next, chunk, ""), 1, NULL, 0);
-	next = LLVMBuildAdd(e->b, em_param(e, 4), LLVMBuildMul(e->b, c.i, chunk, ""), "");
-	chunk_of_columns(&m, tiles, next, smaller(e, LLVMBuildAdd(e->b, next, chunk, ""), c1));
-	em_loop_end(e, &c, NULL);
+	emit_functions(&m);
+	enter(&m);
+	step = LLVMBuildSelect(e->b, m.many, em_int(e, ROWS_PACK), plus(e, rows, em_int(e, 1)), "");
+	em_loop_begin(e, &i, em_int(e, 0), LLVMBuildSDiv(e->b, plus(e, rows, LLVMBuildSub(e->b, step, em_int(e, 1), "")), step, ""),
+		      1, NULL, 0);
+	i0 = plus(e, r0, times(e, i.i, step));
+	em_loop_begin(e, &j, em_param(e, 4), em_param(e, 5), panel_width(e), NULL, 0);
+	panel(&m, i0, smaller(e, r1, plus(e, i0, step)), j.i);
+	em_loop_end(e, &j, NULL);
+	em_loop_end(e, &i, NULL);
 	LLVMBuildRetVoid(e->b);
 }
 
-/* ---- transpose ------------------------------------------------------------------------------------------------- */
+/* ---- the peak --------------------------------------------------------------------------------------------------- */
 
-/* For every distance d = 1, 2, 4, ..: swap the off-diagonal quarters of each 2d x 2d block. */
-static void transpose_registers(em *e, val *v)
+/* args[0] rounds of PEAK_CHAINS independent multiply-adds on whole vectors; their sum goes to buf[0][0], so that nobody can
+ * leave them out. */
+void em_peak_kernel(em *e)
 {
-	val mask[2][64];
+	val x, y, v[CC_PEAK_CHAINS], sum;
+	em_loop l;
 
-	for (int d = 1; d < e->lanes; d *= 2) {
-		for (int j = 0; j < e->lanes; j++) {
-			mask[0][j] = LLVMConstInt(e->i32, (unsigned)(j & d ? e->lanes + j - d : j), 0);
-			mask[1][j] = LLVMConstInt(e->i32, (unsigned)(j & d ? e->lanes + j : j + d), 0);
-		}
-		for (int i = 0; i < e->lanes; i++) {
-			val a = v[i], b;
-
-			if (i & d)
-				continue;
-			b = v[i + d];
-			v[i] = LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(mask[0], (unsigned)e->lanes), "");
-			v[i + d] = LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(mask[1], (unsigned)e->lanes), "");
-		}
-	}
-}
-
-typedef struct transpose {
-	em *e;
-	LLVMTypeRef s;
-	val in, out, ldi, ldo;
-} transpose;
-
-static val at(const transpose *t, val base, val i, val ld, val j)
-{
-	em *e = t->e;
-
-	return em_element(e, t->s, base, LLVMBuildAdd(e->b, LLVMBuildMul(e->b, i, ld, ""), j, ""));
-}
-
-static void block(const transpose *t, val r, val c)
-{
-	em *e = t->e;
-	val v[64];
-
-	for (int i = 0; i < e->lanes; i++)
-		v[i] = em_load(e, t->s, at(t, t->in, LLVMBuildAdd(e->b, c, em_int(e, i), ""), t->ldi, r), NULL);
-	transpose_registers(e, v);
-	for (int i = 0; i < e->lanes; i++)
-		em_store(e, v[i], t->s, at(t, t->out, LLVMBuildAdd(e->b, r, em_int(e, i), ""), t->ldo, c), NULL);
-}
-
-/* Element by element, for the edges. */
-static void scalars(const transpose *t, val r0, val r1, val c0, val c1)
-{
-	em *e = t->e;
-	em_loop r, c;
-
-	em_loop_begin(e, &r, r0, r1, 1, NULL, 0);
-	em_loop_begin(e, &c, c0, c1, 1, NULL, 0);
-	LLVMBuildStore(e->b, LLVMBuildLoad2(e->b, t->s, at(t, t->in, c.i, t->ldi, r.i), ""),
-		       at(t, t->out, r.i, t->ldo, c.i));
-	em_loop_end(e, &c, NULL);
-	em_loop_end(e, &r, NULL);
-}
-
-void em_transpose_kernel(em *e, const cc_kernel *k)
-{
-	transpose t = {.e = e, .s = em_scalar(e, k->dtype)};
-	val c0 = em_param(e, 4), c1 = em_param(e, 5);
-	em_loop r, c;
-
-	e->lanes = e->t->vector_bytes / (int)ir_dtype_size(k->dtype);
-	t.in = em_load_ptr(e, em_param(e, 0), 0), t.out = em_load_ptr(e, em_param(e, 0), 1);
-	t.ldi = em_load_arg(e, em_param(e, 1), 0), t.ldo = em_load_arg(e, em_param(e, 1), 1);
-	em_loop_begin(e, &r, em_param(e, 2), LLVMBuildSub(e->b, em_param(e, 3), em_int(e, e->lanes - 1), ""), e->lanes, NULL, 0);
-	em_loop_begin(e, &c, c0, LLVMBuildSub(e->b, c1, em_int(e, e->lanes - 1), ""), e->lanes, NULL, 0);
-	block(&t, r.i, c.i);
-	em_loop_end(e, &c, NULL);
-	scalars(&t, r.i, LLVMBuildAdd(e->b, r.i, em_int(e, e->lanes), ""), c.i_out, c1);
-	em_loop_end(e, &r, NULL);
-	scalars(&t, r.i_out, em_param(e, 3), c0, c1);
+	e->lanes = e->t->vector_bytes / 4;
+	x = em_splat(e, LLVMBuildLoad2(e->b, e->f32, em_load_ptr(e, em_param(e, 0), 0), ""));
+	y = em_float(e, 0.5, LLVMTypeOf(x));
+	for (int i = 0; i < CC_PEAK_CHAINS; i++)
+		v[i] = em_float(e, i, LLVMTypeOf(x));
+	em_loop_begin(e, &l, em_int(e, 0), em_load_arg(e, em_param(e, 1), 0), 1, v, CC_PEAK_CHAINS);
+	for (int i = 0; i < CC_PEAK_CHAINS; i++)
+		v[i] = em_fma(e, l.v[i], y, x);
+	em_loop_end(e, &l, v);
+	sum = l.out[0];
+	for (int i = 1; i < CC_PEAK_CHAINS; i++)
+		sum = LLVMBuildFAdd(e->b, sum, l.out[i], "");
+	LLVMBuildStore(e->b, LLVMBuildExtractElement(e->b, sum, em_int(e, 0), ""), em_load_ptr(e, em_param(e, 0), 0));
 	LLVMBuildRetVoid(e->b);
 }
 
 /* Note [Blocks of k]
  *
- * The rounding error of one chain of K products grows about as sqrt(K); chains of 64, added up in order, are by that
- * estimate several times closer at K = 784. Measured: the weight gradients of seed256's first step in f32 differ from f64
- * by 1.1e-7 (rms). The price is a load, an addition and a store per vector and block, about 3 % of a tile's instructions;
- * it was not visible in the step. It matters because a relu whose input crosses zero by rounding parts two runs for good,
- * but no block size avoids that. */
+ * The rounding error of one chain of K products grows about as sqrt(K); chains of K_BLOCK, added up in order, are by that
+ * estimate closer at K = 784. The price is a load, an addition and a store per vector and block. It matters because a relu
+ * whose input crosses zero by rounding parts two runs for good, but no block size avoids that. */
+
+/* Note [Hints]
+ *
+ * Weights and moments of all but the smallest models are in no cache of this core when their turn comes, and their lines lie a
+ * row apart, which hardware prefetchers do not follow. So while a tile runs, one line per k is asked for, spread out because a
+ * burst would fill the queue of misses and hold up the tile itself. A slot is SLOT_ROWS rows of a panel's width; there are SLOTS
+ * of them per block of k, first the epilogue's streams under this tile, then the next rows of the next panel of B, which the
+ * next packing finds in L2. Hints are never read, so a wrong one costs time only. */

@@ -160,6 +160,11 @@ const char *cc_context_target(const cc_context *c)
 	return c->description;
 }
 
+int cc_context_vector_floats(const cc_context *c)
+{
+	return c->machine.level.vector_bytes / 4;
+}
+
 /* ---- keys and the table --------------------------------------------------------------------------------------- */
 
 /* Everything that can change the bytes. Tuning flags of the user's shell cannot. */
@@ -283,8 +288,10 @@ static LLVMModuleRef write_module(const cc_machine *m, LLVMTargetMachineRef tm, 
 		em_expr_kernel(&e, k);
 		break;
 	case CC_KERNEL_MATMUL:
-	case CC_KERNEL_MATMUL_EPILOGUE:
 		em_matmul_kernel(&e, k);
+		break;
+	case CC_KERNEL_PEAK:
+		em_peak_kernel(&e);
 		break;
 	case CC_KERNEL_TRANSPOSE:
 		em_transpose_kernel(&e, k);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * compiler/llvm/target.c -- CPU names, vector widths and register tiles. A tile leaves room for its operands: with 32
- * registers of 512 bits 8 x 3 accumulators, 3 vectors of B and a broadcast; with 16 registers of 256 bits 6 x 2, 2 and 1. */
+ * registers of 512 bits 6 x 4 accumulators, 4 vectors of B and a broadcast; with 16 registers of 256 bits 6 x 2, 2 and 1. */
 #include <stdio.h>
 #include <string.h>
 #include <llvm-c/Target.h>
@@ -11,7 +11,7 @@ static const struct {
 	const char *feature;
 	cc_target t;
 } levels[] = {
-	{"+avx512vl", {"avx512", 64, 8, 3, true}},
+	{"+avx512vl", {"avx512", 64, 6, 4, true}},
 	{"+avx2", {"avx2", 32, 6, 2, true}},
 	{"", {"sse2", 16, 4, 2, false}},
 };

@@ -89,8 +89,8 @@ static const rt_slot forward_slot[] = {
 static const rt_slot scan_slot[] = {{RT_SLOT_OUTPUT, 1, 0, NULL}, {RT_SLOT_ARENA, 0, 64, NULL}};
 static const rt_slot update_slot[] = {{RT_SLOT_ARENA, 0, 64, NULL}, {RT_SLOT_LEAF, 1, 0, NULL}};
 static const rt_slot loss_slot[] = {{RT_SLOT_OUTPUT, 1, 0, NULL}, {RT_SLOT_OUTPUT, 0, 0, NULL}};
-static const rt_port leaf_port[] = {{"x", COLS * 4}, {"w", CELLS * 4}};
-static const rt_port output_port[] = {{"loss", 4}, {"a", CELLS * 4}};
+static const rt_port leaf_port[] = {{.name = "x", .bytes = COLS * 4}, {.name = "w", .bytes = CELLS * 4}};
+static const rt_port output_port[] = {{.name = "loss", .bytes = 4}, {.name = "a", .bytes = CELLS * 4}};
 
 typedef struct toy {
 	rt_plan plan;
@@ -130,10 +130,10 @@ static void share(toy *t, int threads)
 static void toy_init(toy *t, int threads, int64_t rb, int64_t cb)
 {
 	*t = (toy){.launch = {
-		{k_forward, "forward", forward_slot, 4, 2, size_arg, ROWS, COLS, rb, cb},
-		{k_scan, "scan", scan_slot, 2, 2, size_arg, COLS, ROWS, cb, rb},
-		{k_update, "update", update_slot, 2, 2, size_arg, ROWS, COLS, rb, cb},
-		{k_loss, "loss", loss_slot, 2, 2, size_arg, 1, 1, 1, 1},
+		{k_forward, "forward", forward_slot, 4, 2, size_arg, ROWS, COLS, rb, cb, false},
+		{k_scan, "scan", scan_slot, 2, 2, size_arg, COLS, ROWS, cb, rb, true},
+		{k_update, "update", update_slot, 2, 2, size_arg, ROWS, COLS, rb, cb, false},
+		{k_loss, "loss", loss_slot, 2, 2, size_arg, 1, 1, 1, 1, false},
 	}};
 	share(t, threads);
 	t->plan = (rt_plan){t->launch, 4, t->work, t->start, threads, leaf_port, output_port, 2, 2, BIG};
@@ -224,22 +224,25 @@ static void k_count(void *const *buf, const int64_t *arg, int64_t r0, int64_t r1
 			seen[r * arg[1] + c]++;
 }
 
-/* Blocks [lo, hi) of a 5 x 4 grid over 9 x 11 cells: each cell at most once, with the fewest rectangles. */
+/* Blocks [lo, hi) of a 5 x 4 grid over 9 x 11 cells, numbered along its rows or down its columns: each cell at most once, with the
+ * fewest rectangles. */
 static void blocks_are_merged(void **state)
 {
 	static const struct {
 		int64_t lo, hi;
 		int calls, cells;
-	} row[] = {{0, 20, 1, 99}, {0, 4, 1, 22},   {1, 4, 1, 16},  {1, 9, 3, 44},
-		   {3, 5, 2, 10},  {16, 20, 1, 11}, {19, 20, 1, 2}, {5, 5, 0, 0}};
+		bool down;
+	} row[] = {{0, 20, 1, 99, false}, {0, 4, 1, 22, false},   {1, 4, 1, 16, false},  {1, 9, 3, 44, false},
+		   {3, 5, 2, 10, false},  {16, 20, 1, 11, false}, {19, 20, 1, 2, false}, {5, 5, 0, 0, false},
+		   {0, 20, 1, 99, true},  {0, 5, 1, 27, true},    {1, 11, 3, 54, true},  {15, 20, 1, 18, true}};
 	const int64_t arg[2] = {9, 11};
 	const rt_slot slot = {RT_SLOT_OUTPUT, 0, 0, NULL};
-	const rt_launch l = {k_count, "count", &slot, 1, 2, arg, 9, 11, 2, 3};
-	const rt_port port = {"seen", 99};
+	const rt_port port = {.name = "seen", .bytes = 99};
 	const uint32_t start[2] = {0, 1};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		const rt_launch l = {k_count, "count", &slot, 1, 2, arg, 9, 11, 2, 3, row[i].down};
 		rt_work w = {0, 0, row[i].lo, row[i].hi};
 		rt_plan p = {&l, 1, &w, start, 1, NULL, &port, 0, 1, 0};
 		unsigned char seen[99] = {0};
@@ -258,6 +261,52 @@ static void blocks_are_merged(void **state)
 		assert_int_equal(cells, row[i].cells);
 		rt_exec_free(e);
 	}
+}
+
+/* ---- panels --------------------------------------------------------------------------------------------- */
+
+enum { TALL = 5, WIDE = 2 * RT_PANEL + 7, PADDED = TALL * 3 * RT_PANEL };
+
+/* w += its own place in the panels, seen as one flat row. */
+static void k_number(void *const *buf, const int64_t *arg, int64_t r0, int64_t r1, int64_t c0, int64_t c1)
+{
+	float *w = buf[0];
+
+	(void)arg, (void)r0, (void)r1;
+	for (int64_t c = c0; c < c1; c++)
+		w[c] += (float)c;
+}
+
+/* Two runs of two steps: rows of the caller in, panels for the kernel, rows out. */
+static void leaves_move_into_panels_and_back(void **state)
+{
+	const rt_slot slot = {RT_SLOT_ARENA, 0, 128, NULL};
+	const rt_launch l = {k_number, "number", &slot, 1, 0, NULL, 1, PADDED, 1, 100, false};
+	const rt_work w[3] = {{0, 0, 0, 4}, {0, 0, 4, 7}, {0, 0, 7, (PADDED + 99) / 100}};
+
+	(void)state;
+	for (int threads = 1; threads <= 3; threads++)
+		for (int written = 0; written < 2; written++) {
+			const uint32_t start[4] = {0, threads == 1 ? 3 : 1, threads == 3 ? 2 : 3, 3};
+			const rt_port port = {"w", TALL * WIDE * 4, true, written, TALL, WIDE, 128};
+			const rt_plan p = {&l, 1, w, start, threads, &port, NULL, 1, 0, 128 + PADDED * 4};
+			float have[TALL][WIDE];
+			rt_exec *e;
+
+			for (int i = 0; i < TALL * WIDE; i++)
+				have[i / WIDE][i % WIDE] = 1000000 + (float)i;
+			assert_int_equal(rt_exec_new(&p, &e), IR_OK);
+			rt_bind_leaf(e, 0, have, 0);
+			rt_run(e, 2);
+			rt_run(e, 2);
+			rt_exec_free(e);
+			for (int r = 0; r < TALL; r++)
+				for (int c = 0; c < WIDE; c++) {
+					int place = c / RT_PANEL * TALL * RT_PANEL + r * RT_PANEL + c % RT_PANEL;
+
+					assert_true(have[r][c] == 1000000 + (float)(r * WIDE + c + written * 4 * place));
+				}
+		}
 }
 
 static void no_memory_is_a_status(void **state)
@@ -335,7 +384,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest team[] = {cmocka_unit_test(any_team_gives_the_same_bits)};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_team_gives_the_same_bits), cmocka_unit_test(runs_inside_a_parallel_loop),
-		cmocka_unit_test(blocks_are_merged), cmocka_unit_test(no_memory_is_a_status),
+		cmocka_unit_test(blocks_are_merged), cmocka_unit_test(leaves_move_into_panels_and_back), cmocka_unit_test(no_memory_is_a_status),
 		cmocka_unit_test(parallel_loop_visits_each_once), cmocka_unit_test(machine_is_sane),
 		cmocka_unit_test(runs_with_fewer_threads),
 	};
