@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * compiler/llvm/target.c -- CPU names, vector widths and register tiles. A tile leaves room for its operands: with 32
  * registers of 512 bits 6 x 4 accumulators, 4 vectors of B and a broadcast; with 16 registers of 256 bits 6 x 2, 2 and 1. */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include "compiler/llvm/target.h"
 
@@ -42,6 +44,15 @@ static const char *psabi_features(const char *cpu)
 	return NULL;
 }
 
+/* Loop strength reduction would turn the rows of a tile, each a pointer with one shared index, into a chain of additions, 20 of
+ * them beside 48 multiply-adds; and it is a fifth of a kernel's compile time. Such options are the process's; once only. */
+static void configure(void)
+{
+	LLVMParseCommandLineOptions(2, (const char *const[]){"gradmill", "-disable-lsr"}, NULL);
+}
+
+static pthread_once_t configured = PTHREAD_ONCE_INIT;
+
 ir_status cc_machine_init(cc_machine *m, const char *name, int opt_level, ir_diag *d)
 {
 	char *message = NULL;
@@ -49,6 +60,7 @@ ir_status cc_machine_init(cc_machine *m, const char *name, int opt_level, ir_dia
 	*m = (cc_machine){.opt = (LLVMCodeGenOptLevel)opt_level};
 	LLVMInitializeNativeTarget();
 	LLVMInitializeNativeAsmPrinter();
+	pthread_once(&configured, configure);
 	m->triple = LLVMGetDefaultTargetTriple();
 	if (LLVMGetTargetFromTriple(m->triple, &m->target, &message)) {
 		ir_report(d, (ir_loc){0}, IR_E_file, m->triple, message);
