@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * compiler/schedule.c -- when and on which thread. Launches are put into levels: everything in a level may run at the
- * same time, barriers stand between levels. A level's blocks, weighted by estimated cost, are laid end to end and cut
- * into equal shares, so that a thread gets few, large, neighbouring pieces. A level too small to share runs on thread 0,
- * and no barrier is needed between two such levels. None of this can change a result: see abi.h. */
+ * same time, barriers stand between levels. A launch's blocks are cut into equal shares, one per thread, always in the same
+ * order, so that a thread comes back to the same weights. A level too small to share runs on thread 0, and no barrier is
+ * needed between two such levels. None of this can change a result: see abi.h. */
 #include <string.h>
 #include "compiler/plan.h"
 
@@ -178,8 +178,8 @@ static void not_later(int *latest, uint32_t t, uint32_t x)
 	latest[x] = latest[x] < latest[t] ? latest[x] : latest[t] - 1;
 }
 
-/* Longest way from the sources, then launches that read only leaves move down to where they are needed: a transposed
- * weight made long before its use would leave the cache again. */
+/* Longest way from the sources, then launches that read only leaves move down to where they are needed: what is made long
+ * before its use would leave the cache again. */
 void cc_level(cc_plan *p)
 {
 	size_t n = p->g.n + 1, alive;
@@ -218,13 +218,33 @@ static void add_work(cc_plan *p, uint32_t launch, bool barrier, int64_t lo, int6
 	*ar_push(p->a, p->work, p->nwork, p->workcap) = (rt_work){launch, barrier, lo, hi};
 }
 
+/* The block where thread t's part begins. By area, because the last column of blocks is often narrow; and at the top of a column
+ * when that is near, because a column's panel of B is packed by everyone who works in it. */
+static int64_t part_begins(const cc_launch *l, int t, int threads)
+{
+	int64_t n = blocks(l), down = (l->rows + l->row_block - 1) / l->row_block, column, left, width;
+
+	if (!l->down || t == threads)
+		return n * t / threads;
+	left = l->rows * l->cols * t / threads;
+	column = left / (l->rows * l->col_block);
+	left -= column * l->rows * l->col_block;
+	width = l->cols - column * l->col_block;
+	width = width < l->col_block ? width : l->col_block;
+	if (8 * left <= l->rows * width)
+		return column * down;
+	if (8 * left >= 7 * l->rows * width)
+		return (column + 1) * down;
+	return column * down + (left / width + l->row_block / 2) / l->row_block;
+}
+
 /* A launch worth cutting is cut into equal parts, thread t always taking the t-th: so the same thread comes back to the same
  * columns of a weight and its moments in every launch and step, and finds them in its own cache. What is too small to cut goes
  * whole to the thread with the least to do so far. */
 static void share_launch(cc_plan *p, size_t i, int t, int threads, double *load, bool *barrier)
 {
 	const cc_launch *l = &p->launch[i];
-	int64_t n = blocks(l), lo = n * t / threads, hi = n * (t + 1) / threads;
+	int64_t n = blocks(l), lo = part_begins(l, t, threads), hi = part_begins(l, t + 1, threads);
 	int least = 0;
 
 	if (l->cost < CUT_SECONDS || n < threads) {

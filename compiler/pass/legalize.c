@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/pass/legalize.c -- leaves only what kernels do: mean becomes sum and division, a second
- * operand stored transposed becomes a transposed copy, a long sum over everything becomes rows then a sum of rows
+ * compiler/pass/legalize.c -- leaves only what kernels do: mean becomes sum and division, a second operand
+ * stored transposed becomes a view of it turned over (which matmul reads as it is), a long sum over everything becomes rows then a sum of rows
  * (the split depends on the shape alone: results must not depend on threads), stop_gradient disappears. */
 #include "compiler/cc_int.h"
 
