@@ -263,6 +263,47 @@ static void blocks_are_merged(void **state)
 	}
 }
 
+/* ---- measuring ----------------------------------------------------------------------------------------- */
+
+/* Every share that is not empty counts once per step. */
+static void profile_counts_every_share(void **state)
+{
+	static float x[COLS], w[CELLS], a[CELLS], loss;
+
+	(void)state;
+	for (int threads = 1; threads <= 3; threads++) {
+		const rt_profile *f;
+		rt_exec *e;
+		toy t;
+
+		toy_init(&t, threads, 5, 7);
+		assert_int_equal(rt_exec_new(&t.plan, &e), IR_OK);
+		rt_bind_leaf(e, 0, x, 0);
+		rt_bind_leaf(e, 1, w, 0);
+		rt_bind_output(e, 0, &loss, 0);
+		rt_bind_output(e, 1, a, 0);
+		assert_null(rt_exec_profile(e));
+		rt_run(e, 1);
+		rt_exec_measure(e, true);
+		rt_run(e, 3);
+		rt_run(e, 4);
+		f = rt_exec_profile(e);
+		assert_int_equal(f->steps, 7);
+		for (uint32_t l = 0; l < 4; l++) {
+			uint64_t shares = 0;
+
+			for (uint32_t i = 0; i < t.start[threads]; i++)
+				shares += t.work[i].launch == l && t.work[i].hi > t.work[i].lo;
+			assert_int_equal(f->items[l], 7 * shares);
+			assert_true(f->busy[l] > 0);
+		}
+		assert_true(f->wall > 0 && f->wait >= 0);
+		rt_exec_measure(e, false);
+		assert_null(rt_exec_profile(e));
+		rt_exec_free(e);
+	}
+}
+
 /* ---- panels --------------------------------------------------------------------------------------------- */
 
 enum { TALL = 5, WIDE = 2 * RT_PANEL + 7, PADDED = TALL * 3 * RT_PANEL };
@@ -384,7 +425,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest team[] = {cmocka_unit_test(any_team_gives_the_same_bits)};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_team_gives_the_same_bits), cmocka_unit_test(runs_inside_a_parallel_loop),
-		cmocka_unit_test(blocks_are_merged), cmocka_unit_test(leaves_move_into_panels_and_back), cmocka_unit_test(no_memory_is_a_status),
+		cmocka_unit_test(blocks_are_merged), cmocka_unit_test(leaves_move_into_panels_and_back),
+		cmocka_unit_test(profile_counts_every_share), cmocka_unit_test(no_memory_is_a_status),
 		cmocka_unit_test(parallel_loop_visits_each_once), cmocka_unit_test(machine_is_sane),
 		cmocka_unit_test(runs_with_fewer_threads),
 	};
