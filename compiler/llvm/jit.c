@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <llvm/Config/llvm-config.h>
 #include <llvm-c/Analysis.h>
 #include <llvm-c/LLJIT.h>
+#include <llvm-c/Object.h>
 #include <llvm-c/Orc.h>
 #include "compiler/llvm/jit.h"
 #include "compiler/llvm/target.h"
@@ -322,6 +324,48 @@ static LLVMMemoryBufferRef compile(const cc_machine *m, const cc_kernel *k, ir_k
 	return out;
 }
 
+/* ---- names for perf --------------------------------------------------------------------------------------------- */
+
+static uint64_t code_bytes(LLVMMemoryBufferRef object)
+{
+	LLVMBinaryRef b = LLVMCreateBinary(object, NULL, NULL);
+	LLVMSectionIteratorRef s;
+	uint64_t n = 0;
+
+	if (!b)
+		return 0;
+	s = LLVMObjectFileCopySectionIterator(b);
+	for (; !LLVMObjectFileIsSectionIteratorAtEnd(b, s); LLVMMoveToNextSection(s)) {
+		const char *name = LLVMGetSectionName(s); /* NULL: the section without a name, the first of every ELF file */
+
+		if (name && !strcmp(name, ".text"))
+			n = LLVMGetSectionSize(s);
+	}
+	LLVMDisposeSectionIterator(s);
+	LLVMDisposeBinary(b);
+	return n;
+}
+
+/* A line of /tmp/perf-PID.map, where perf looks for code that has no file: a kernel stands first in its section, its tiles and
+ * packing behind it. Only if GRADMILL_PERF is set: the file outlives the process. */
+static void name_for_perf(const cc_kernel *k, ir_key key, rt_kernel *code, uint64_t bytes)
+{
+	char path[64], hex[IR_KEY_CHARS];
+	ir_str s;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/tmp/perf-%ld.map", (long)getpid());
+	f = fopen(path, "a");
+	if (!f)
+		return;
+	sb_init(&s);
+	cc_kernel_print(k, &s);
+	ir_key_print(key, hex);
+	fprintf(f, "%llx %llx gm_%.8s %.200s\n", (unsigned long long)(uintptr_t)code, (unsigned long long)bytes, hex, s.s);
+	sb_fini(&s);
+	fclose(f);
+}
+
 /* Links one object; the code lives as long as the JIT. Takes the buffer. */
 static ir_status link_object(cc_context *c, LLVMMemoryBufferRef object, ir_key key, rt_kernel **out, ir_diag *d)
 {
@@ -391,6 +435,7 @@ ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, r
 	ir_arena *a = ar_open();
 	ir_key *key = ar_new(a, ir_key, n ? n : 1);
 	batch b = {c, ar_new(a, missing, n ? n : 1)};
+	bool perf = getenv("GRADMILL_PERF") != NULL;
 	ir_status st = IR_OK;
 	size_t m;
 
@@ -401,6 +446,7 @@ ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, r
 	rt_parallel(rt_cores(), m, make_object, &b);
 	for (size_t i = 0; i < m; i++) {
 		rt_kernel *code = NULL;
+		uint64_t bytes = perf ? code_bytes(b.m[i].object) : 0;
 
 		if (st != IR_OK) {
 			LLVMDisposeMemoryBuffer(b.m[i].object);
@@ -409,6 +455,8 @@ ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, r
 		st = link_object(c, b.m[i].object, b.m[i].key, &code, d);
 		if (st == IR_OK)
 			remember(c, b.m[i].key, code);
+		if (st == IR_OK && bytes)
+			name_for_perf(b.m[i].k, b.m[i].key, code, bytes);
 		stats->compiled += !b.m[i].from_disk;
 		stats->from_disk += b.m[i].from_disk;
 	}
