@@ -166,7 +166,7 @@ static void report(const bench *b, const char *path)
 	if (b->json)
 		printf("{\"params\": %lld, \"flops_per_step\": %lld, \"arena_bytes\": %zu, \"compile_cold_ms\": %.3f, "
 		       "\"compile_warm_ms\": %.3f, \"step_ms\": %.5f, \"gflops\": %.2f, \"fma_peak_gflops\": %.2f, "
-		       "\"peak_fraction\": %.4f, \"loss\": %.9g}\n",
+		       "\"peak_fraction\": %.4f, \"loss\": %.9g",
 		       (long long)b->params, (long long)b->flops, s->arena_bytes, b->cold_ms, b->warm_ms, b->step_ms,
 		       gflops, b->peak, gflops / b->peak, (double)b->loss[CHUNK - 1]);
 	else
@@ -176,6 +176,24 @@ static void report(const bench *b, const char *path)
 		       path, (long long)b->batch, (long long)b->threads, (long long)b->params, (double)b->flops / 1e6,
 		       (double)s->arena_bytes / 1e6, b->cold_ms, b->warm_ms, s->kernels_compiled, s->launches, s->levels,
 		       b->step_ms, gflops, 100 * gflops / b->peak, b->peak, (double)b->loss[CHUNK - 1]);
+}
+
+/* The rest of the JSON object. */
+static void end_json(const bench *b)
+{
+	const rt_profile *f = rt_exec_profile(b->exec);
+	const cc_profile_row *r;
+	size_t n;
+
+	if (f) {
+		r = cc_program_profile(b->program, f, b->a, &n);
+		printf(", \"memory_gbytes\": %.2f, \"barrier_us\": %.3f, \"profile\": [", b->bandwidth, 1e6 * f->wait / (double)f->steps);
+		for (size_t i = 0; i < n; i++)
+			printf("%s{\"kernel\": \"%s\", \"launches\": %d, \"us\": %.3f, \"flops\": %.0f, \"bytes\": %.0f}", i ? ", " : "",
+			       r[i].name, r[i].launches, 1e6 * r[i].seconds, r[i].flops, r[i].bytes);
+		printf("]");
+	}
+	printf("}\n");
 }
 
 /* The step's time on all threads, taken apart: every line is a share of threads x wall, so the last column sums to 100 %. */
@@ -253,7 +271,9 @@ int cc_cmd_bench(int argc, char **argv)
 		st = measure(&b);
 	if (st == IR_OK) {
 		report(&b, operand[0]);
-		if (b.profile)
+		if (b.json)
+			end_json(&b);
+		else if (b.profile)
 			report_profile(&b);
 	} else if (ir_diag_size(b.d) == 0)
 		fprintf(stderr, "gradmill bench: %s\n", ir_status_text(st));
