@@ -170,10 +170,14 @@ static uint32_t maker(const cc_grouping *g, ir_ref o)
 	return g->group_of[cc_view_of(g, o).base];
 }
 
-/* May element-wise i, with this operand made element by element in group t, be a member of t? */
+/* Does i, a member of t or to be one, read its operand o, made in t, element by element? The copy of a view does not, also where
+ * the shapes are equal: a square turned over. */
 static bool is_pointwise(const cc_grouping *g, ir_ref i, ir_ref o, uint32_t t)
 {
-	return g->group_of[o] == t && !is_alias(g, o) && ir_shape_equal(&g->f->ins[o].type, &g->f->ins[i].type);
+	const ir_ins *in = &g->f->ins[i];
+
+	return ir_op_info(in->op)->lower == IR_LOWER_ew && g->group_of[o] == t && !is_alias(g, o) &&
+	       ir_shape_equal(&g->f->ins[o].type, &in->type);
 }
 
 /* No operand of i may come from t but point by point, or need t by way of another group. also: merged into t. */

@@ -84,8 +84,9 @@ static bool reads_elsewhere(const cc_plan *p, uint32_t t, const reader *r, ir_re
 {
 	const cc_group *g = &p->g.group[t];
 
-	return p->f->ins[r->ins].arg[r->operand] != s || g->root == r->ins || g->kind == CC_GROUP_CALL ||
-	       !ir_shape_equal(&p->f->ins[s].type, &g->shape);
+	/* the copy of a view moves elements, also within a square */
+	return p->f->ins[r->ins].arg[r->operand] != s || ir_op_info(p->f->ins[r->ins].op)->lower != IR_LOWER_ew ||
+	       g->root == r->ins || g->kind == CC_GROUP_CALL || !ir_shape_equal(&p->f->ins[s].type, &g->shape);
 }
 
 /* May the value v be written straight into state s? Every other reader of s must come before; if so, that becomes a

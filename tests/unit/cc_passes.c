@@ -212,6 +212,52 @@ static void views_of_what_is_copied_later(void **state)
 	rt_tensor_free(&x);
 }
 
+/* A square matrix and what it is turned over have one shape, but not one order: the copy of the transpose may not be made in the
+ * kernel that makes the matrix. */
+static void turning_a_square_over_is_not_pointwise(void **state)
+{
+	static const char *const body[] = {
+		"  p = matmul x, x, ta=true\n  t = transpose p, perm=[1,0]\n  r = reshape t, shape=[125,5]\n  s = add p, t\n  return r, s\n",
+		"  p = add x, x\n  t = transpose p, perm=[1,0]\n  r = reshape t, shape=[125,5]\n  s = sub p, t\n  return r, s, t\n",
+	};
+	static const int64_t rows[] = {2, 25};
+	rt_tensor x;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof body / sizeof *body; i++) {
+		char *text = ar_printf(arena, "func main(x: f32[%d,%d]) {\n%s}\n", (int)rows[i], 25, body[i]);
+
+		assert_int_equal(rt_tensor_alloc(&x, ir_type_make(IR_F32, 2, (int64_t[]){rows[i], 25})), IR_OK);
+		for (int k = 0; k < rows[i] * 25; k++)
+			((float *)x.data)[k] = (float)(k % 11); /* small integers: products are exact in any order */
+		same_as_interpreter(parse(text), &x);
+		rt_tensor_free(&x);
+	}
+}
+
+/* A square state that becomes itself turned over cannot be written in place. */
+static void turning_a_square_over_is_not_in_place(void **state)
+{
+	ir_func *f = parse("func main() {\n  s = state f32[5,5]\n  t = transpose s, perm=[1,0]\n  r = reshape t, shape=[25]\n"
+			   "  update s, t\n  return r\n}\n");
+	float s[25], r[25];
+	cc_program *p;
+	rt_exec *e;
+
+	(void)state;
+	for (int i = 0; i < 25; i++)
+		s[i] = (float)i;
+	assert_int_equal(cc_compile(context, f, &(cc_options){.threads = 1, .opt_level = 2}, &p, NULL), IR_OK);
+	assert_int_equal(rt_exec_new(cc_program_plan(p), &e), IR_OK);
+	rt_bind_leaf(e, 0, s, 0);
+	rt_bind_output(e, 0, r, 0);
+	rt_run(e, 1);
+	for (int i = 0; i < 25; i++)
+		assert_true(s[i] == (float)(i % 5 * 5 + i / 5) && r[i] == s[i]);
+	rt_exec_free(e);
+	cc_program_free(p);
+}
+
 /* ---- training steps ---------------------------------------------------------------------------------------------- */
 
 #define ROWS  211
@@ -500,6 +546,8 @@ int main(void)
 		cmocka_unit_test(cse_merges_equal_operations),	 cmocka_unit_test(cse_leaves_random_ops_and_leaves_alone),
 		cmocka_unit_test(dce_keeps_inputs),		 cmocka_unit_test(fold_computes_exact_ops_only),
 		cmocka_unit_test(views_of_what_is_copied_later),
+		cmocka_unit_test(turning_a_square_over_is_not_pointwise),
+		cmocka_unit_test(turning_a_square_over_is_not_in_place),
 		cmocka_unit_test(legalize_splits_long_sums),	 cmocka_unit_test(adam_is_the_paper_s),
 		cmocka_unit_test(adamw_decays_matrices_only),	 cmocka_unit_test(sgd_has_momentum),
 		cmocka_unit_test(clipping_is_the_formula),	 cmocka_unit_test(updates_are_made_in_place),
