@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/layout.c -- which weights and moments live in panels during a run. See Note [Panels]. */
+ * compiler/layout.c -- which weights and moments live in panels during a run, and which gradients. See Note [Panels]. */
 #include "compiler/plan.h"
 
 /* Is v the whole of a matrix of that type, by rows or turned over? */
@@ -12,26 +12,46 @@ static bool is_whole(const cc_view *v, const ir_type *seen, const ir_type *t)
 	return seen->rank == 2 && v->offset == 0 && (same || turned);
 }
 
+/* Does a reduction take the sums of rows, so that its space is rows and columns in that order? */
+static bool along_rows(const ir_ins *in)
+{
+	const ir_attr *axes = ir_attr_get(in, IR_ATTR_axes);
+
+	return axes->v.rank == 1 && axes->v.dim[0] == 1;
+}
+
 /* Can operand k of instruction i be read in panels? As the second operand of matmul, and element by element where the group
  * walks rows and columns of that very shape. */
 static bool reads_panels(const cc_plan *p, ir_ref i, size_t k, const cc_view *v)
 {
 	const ir_ins *in = &p->f->ins[i];
 	const ir_type *t = &p->f->ins[v->base].type;
-	uint32_t g = p->g.group_of[i];
+	const cc_group *g = &p->g.group[p->g.group_of[i]];
+	ir_lower lower = ir_op_info(in->op)->lower;
 
 	if (in->op == IR_matmul)
 		return k == 1 && is_whole(v, &p->f->ins[in->arg[1]].type, t);
-	return ir_op_info(in->op)->lower == IR_LOWER_ew && in->arg[k] == v->base && p->g.group[g].kind != CC_GROUP_REDUCE &&
-	       ir_shape_equal(&p->g.group[g].shape, t);
+	if (g->kind == CC_GROUP_REDUCE && !along_rows(&p->f->ins[g->root]))
+		return false;
+	return (lower == IR_LOWER_ew || lower == IR_LOWER_reduce) && in->arg[k] == v->base && ir_shape_equal(&g->shape, t);
+}
+
+static bool is_large_matrix(const ir_type *t)
+{
+	return t->rank == 2 && ir_dtype_is_float(t->dtype) && t->dim[0] > 1 && t->dim[1] > RT_PANEL;
+}
+
+/* A product in the arena: a gradient that waits for the norm of all of them. */
+static bool is_waiting_product(const cc_plan *p, ir_ref r)
+{
+	return p->f->ins[r].op == IR_matmul && p->g.stored[r] && p->place[r].kind == RT_SLOT_ARENA && is_large_matrix(&p->f->ins[r].type);
 }
 
 static bool may_live_in_panels(const cc_plan *p, ir_ref leaf)
 {
 	const ir_ins *in = &p->f->ins[leaf];
 
-	return (in->op == IR_param || in->op == IR_state) && p->leaf_of[leaf] != UINT32_MAX && in->type.rank == 2 &&
-	       ir_dtype_is_float(in->type.dtype) && in->type.dim[0] > 1 && in->type.dim[1] > RT_PANEL;
+	return (in->op == IR_param || in->op == IR_state) && p->leaf_of[leaf] != UINT32_MAX && is_large_matrix(&in->type);
 }
 
 static bool is_in_place(const cc_plan *p, const ir_output *o)
@@ -47,7 +67,7 @@ void cc_choose_layouts(cc_plan *p)
 	for (size_t i = 0; i < f->nout; i++)
 		updates |= f->out[i].state != IR_NO_REF;
 	for (size_t i = 0; i < f->n && updates; i++)
-		ok[i] = ir_is_leaf(f, (ir_ref)i) && may_live_in_panels(p, (ir_ref)i);
+		ok[i] = ir_is_leaf(f, (ir_ref)i) ? may_live_in_panels(p, (ir_ref)i) : is_waiting_product(p, (ir_ref)i);
 	for (size_t i = 0; i < f->nout; i++)
 		if (f->out[i].state != IR_NO_REF && is_in_place(p, &f->out[i]))
 			ok[f->out[i].ref] = ok[f->out[i].state];
@@ -80,5 +100,6 @@ void cc_choose_layouts(cc_plan *p)
  * a tile reads consecutive memory, so B needs no packing, the hardware's prefetchers follow, and rows of a power-of-two length do
  * not crowd into few sets of L1.
  *
+ * A gradient that is stored, because all are scaled by their common norm, is in panels too, for the same reason.
  * Callers keep their weights by rows. Only functions that update something do this, because they run many steps at a time;
  * a run copies the panels in and out (rt_port). The last panel is padded, its padding zero and never written. */

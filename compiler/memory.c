@@ -82,12 +82,12 @@ void cc_plan_memory(cc_plan *p)
 	int *first = ar_new(p->a, int, n), *last = ar_new(p->a, int, n);
 
 	find_lives(p, first, last);
-	for (size_t i = 0; i < p->f->n; i++) /* a leaf in panels lives from run to run; its update is the same memory */
-		if (p->panel[i] && ir_is_leaf(p->f, (ir_ref)i)) {
+	for (size_t i = 0; i < p->f->n; i++) /* a leaf in panels lives from run to run.. */
+		if (p->panel[i] && ir_is_leaf(p->f, (ir_ref)i))
 			last[i] = p->levels, first[i] = 0;
-		} else if (p->panel[i]) {
-			last[i] = -1;
-		}
+	for (size_t i = 0; i < p->f->nout; i++) /* ..and its update is the same memory */
+		if (p->f->out[i].state != IR_NO_REF && p->panel[p->f->out[i].ref])
+			last[p->f->out[i].ref] = -1;
 	for (size_t i = 0; i < p->f->n; i++)
 		if (p->place[i].kind == RT_SLOT_ARENA && last[i] >= 0)
 			v[count++] = (life){(ir_ref)i, padded(bytes_of(p, (ir_ref)i)), 0, first[i], last[i]};

@@ -103,12 +103,12 @@ static void enter_row(kernel *s, val r)
 }
 
 /* Where column c of the present row is in a matrix of panels. Vectors start at multiples of their width, so none straddles. */
-static val in_panel(kernel *s, size_t a, val c)
+static val in_panel(kernel *s, size_t a, val c, int inner_dim)
 {
 	em *e = s->e;
 	val panel = LLVMBuildUDiv(e->b, c, em_int(e, RT_PANEL), ""), in = LLVMBuildURem(e->b, c, em_int(e, RT_PANEL), "");
 
-	return madd(s, LLVMBuildAdd(e->b, s->at[a], in, ""), panel, stride(s, a, s->k->rank - 1));
+	return madd(s, LLVMBuildAdd(e->b, s->at[a], in, ""), panel, stride(s, a, inner_dim));
 }
 
 static val load_access(kernel *s, size_t a, ir_dtype t, val inner, int inner_dim, val mask)
@@ -134,7 +134,7 @@ static val load_access(kernel *s, size_t a, ir_dtype t, val inner, int inner_dim
 		at = em_element(e, m, s->base[a], LLVMBuildAdd(e->b, s->at[a], inner, ""));
 		return from_memory(s, em_load(e, m, at, mask), t);
 	case CC_ALONG_PANEL:
-		at = em_element(e, m, s->base[a], in_panel(s, a, inner));
+		at = em_element(e, m, s->base[a], in_panel(s, a, inner, inner_dim));
 		return from_memory(s, em_load(e, m, at, mask), t);
 	case CC_ALONG_ANY:
 		at = em_element(e, m, s->base[a], madd(s, s->at[a], inner, stride(s, a, inner_dim)));
@@ -179,7 +179,7 @@ static void store_access(kernel *s, size_t a, val v, val inner, val mask)
 	const cc_access *x = &s->k->access[a];
 	LLVMTypeRef m = em_memory(e, x->dtype);
 	val at = x->along == CC_ALONG_NEXT    ? LLVMBuildAdd(e->b, s->at[a], inner, "")
-		 : x->along == CC_ALONG_PANEL ? in_panel(s, a, inner)
+		 : x->along == CC_ALONG_PANEL ? in_panel(s, a, inner, s->k->rank - 1)
 					      : madd(s, s->at[a], inner, stride(s, a, s->k->rank - 1));
 
 	em_store(e, to_memory(s, v, x->dtype), m, em_element(e, m, s->base[a], at), mask);
