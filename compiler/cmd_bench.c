@@ -217,8 +217,9 @@ static void report_profile(const bench *b)
 	       100 * f->wait / steps / total);
 	printf("%-34s %8s %10.2f %42s %5.1f %%\n", "between kernels", "", 1e6 * (total - busy - f->wait / steps), "",
 	       100 * (total - busy - f->wait / steps) / total);
-	printf("rates as if on all %lld threads; memory %.1f GB/s read and written; bytes: operands and results once per launch\n",
-	       (long long)b->threads, b->bandwidth);
+	printf("us/step: of all %lld threads together, so it sums to %lld times the step. GFLOP/s and GB/s: as if all of them ran this kernel.\n"
+	       "memory: %.1f GB/s read and written; bytes are operands and results once per launch, so over 100 %% comes from caches\n",
+	       (long long)b->threads, (long long)b->threads, b->bandwidth);
 }
 
 static void clean(bench *b)
