@@ -187,7 +187,8 @@ static void end_json(const bench *b)
 
 	if (f) {
 		r = cc_program_profile(b->program, f, b->a, &n);
-		printf(", \"memory_gbytes\": %.2f, \"barrier_us\": %.3f, \"profile\": [", b->bandwidth, 1e6 * f->wait / (double)f->steps);
+		printf(", \"memory_gbytes\": %.2f, \"team\": %d, \"barrier_us\": %.3f, \"profile\": [", b->bandwidth, f->team,
+		       1e6 * f->wait / (double)f->steps);
 		for (size_t i = 0; i < n; i++)
 			printf("%s{\"kernel\": \"%s\", \"launches\": %d, \"us\": %.3f, \"flops\": %.0f, \"bytes\": %.0f}", i ? ", " : "",
 			       r[i].name, r[i].launches, 1e6 * r[i].seconds, r[i].flops, r[i].bytes);
@@ -196,30 +197,33 @@ static void end_json(const bench *b)
 	printf("}\n");
 }
 
+static void print_part(const char *name, int count, double us, double total_us)
+{
+	printf("%-34s %8d %10.2f %42s %5.1f %%\n", name, count, us, "", 100 * us / total_us);
+}
+
 /* The step's time on all threads, taken apart: every line is a share of threads x wall, so the last column sums to 100 %. */
 static void report_profile(const bench *b)
 {
 	const rt_profile *f = rt_exec_profile(b->exec);
-	double steps = (double)f->steps, total = f->wall * (double)b->threads / steps, busy = 0;
+	double us = 1e6 / (double)f->steps, total = f->wall * f->team * us, rest = total - f->wait * us;
 	size_t n;
 	const cc_profile_row *r = cc_program_profile(b->program, f, b->a, &n);
 
 	printf("%-34s %8s %10s %9s %8s %7s %9s %7s\n", "kernel", "launches", "us/step", "GFLOP/s", "of peak", "GB/s", "of memory",
 	       "time");
 	for (size_t i = 0; i < n; i++) {
-		double flops = r[i].flops / r[i].seconds / 1e9 * (double)b->threads, bytes = r[i].bytes / r[i].seconds / 1e9 * (double)b->threads;
+		double s = r[i].seconds / f->team, flops = s > 0 ? r[i].flops / s / 1e9 : 0, bytes = s > 0 ? r[i].bytes / s / 1e9 : 0;
 
-		busy += r[i].seconds;
+		rest -= 1e6 * r[i].seconds;
 		printf("%-34s %8d %10.2f %9.1f %6.1f %% %7.1f %7.1f %% %5.1f %%\n", r[i].name, r[i].launches, 1e6 * r[i].seconds, flops,
-		       100 * flops / b->peak, bytes, 100 * bytes / b->bandwidth, 100 * r[i].seconds / total);
+		       100 * flops / b->peak, bytes, 100 * bytes / b->bandwidth, 1e8 * r[i].seconds / total);
 	}
-	printf("%-34s %8d %10.2f %42s %5.1f %%\n", "barriers", cc_program_stats(b->program)->levels, 1e6 * f->wait / steps, "",
-	       100 * f->wait / steps / total);
-	printf("%-34s %8s %10.2f %42s %5.1f %%\n", "between kernels", "", 1e6 * (total - busy - f->wait / steps), "",
-	       100 * (total - busy - f->wait / steps) / total);
-	printf("us/step: of all %lld threads together, so it sums to %lld times the step. GFLOP/s and GB/s: as if all of them ran this kernel.\n"
+	print_part("barriers", cc_program_stats(b->program)->levels, f->wait * us, total);
+	print_part("between kernels", 0, rest, total);
+	printf("us/step: of all %d threads together, so it sums to %d times the step. GFLOP/s and GB/s: as if all of them ran this kernel.\n"
 	       "memory: %.1f GB/s read and written; bytes are operands and results once per launch, so over 100 %% comes from caches\n",
-	       (long long)b->threads, (long long)b->threads, b->bandwidth);
+	       f->team, f->team, b->bandwidth);
 }
 
 static void clean(bench *b)

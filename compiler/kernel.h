@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/kernel.h -- what a kernel is, apart from sizes: the border between grouping (fuse.c, plan.c) and code
+ * compiler/kernel.h -- what a kernel is, apart from sizes: the border between grouping (fuse.c, lower.c) and code
  * generation (llvm/). Two launches whose descriptions print the same share one object, whatever their shapes: sizes,
  * strides and constants are arguments.
  *
@@ -14,12 +14,9 @@
 
 #include "compiler/cc_int.h"
 
-/* Cutting a matmul for threads: rectangles of so many rows and columns. The columns are also the row stride of the tile
+/* Cutting a matmul for threads: rectangles of so many rows, and of RT_PANEL columns. RT_PANEL is also the row stride of the tile
  * that an epilogue reads, and a multiple of every target's register tile (AVX-512: 4 x 16 floats). */
-#define CC_MATMUL_ROW_BLOCK   4
-#define CC_MATMUL_TILE_STRIDE RT_PANEL
-
-#define CC_PEAK_CHAINS 24 /* vectors of the peak kernel: more than latency times units of any CPU */
+#define CC_MATMUL_ROW_BLOCK 4
 
 typedef enum cc_kernel_kind {
 	CC_KERNEL_MAP,         /* out[r, c] = expression; also the epilogue of a matmul */
@@ -31,7 +28,7 @@ typedef enum cc_kernel_kind {
 	                          epilogue but the first, streams n, n times (buffer, bytes per row, bytes per RT_PANEL columns),
 	                          then the epilogue's own. A stream is memory that the epilogue will read and no cache
 	                          may hold yet: it is prefetched while the tile is computed */
-	CC_KERNEL_PEAK,        /* buf: float; arg: rounds. Measures the FMA rate, computes nothing of use */
+	CC_KERNEL_PEAK,        /* buf: float; arg: rounds. The FMA rate: cc_peak_floats elements are multiplied and added a round */
 	CC_KERNEL_TRANSPOSE    /* buf: in, out; arg: in row stride, out row stride. out[r, c] = in[c, r] */
 } cc_kernel_kind;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/layout.c -- which weights and moments live in panels during a run, and which gradients. See Note [Panels]. */
+ * compiler/layout.c -- which weights and moments live in panels during a run, and which gradients wait in panels. See
+ * Note [Panels]. To let another kind of kernel read or write panels: a case in reads_panels or writes_panels. */
 #include "compiler/plan.h"
 
 /* Is v the whole of a matrix of that type, by rows or turned over? */
@@ -13,7 +14,7 @@ static bool is_whole(const cc_view *v, const ir_type *seen, const ir_type *t)
 }
 
 /* Does a reduction take the sums of rows, so that its space is rows and columns in that order? */
-static bool along_rows(const ir_ins *in)
+static bool sums_rows(const ir_ins *in)
 {
 	const ir_attr *axes = ir_attr_get(in, IR_ATTR_axes);
 
@@ -31,9 +32,21 @@ static bool reads_panels(const cc_plan *p, ir_ref i, size_t k, const cc_view *v)
 
 	if (in->op == IR_matmul)
 		return k == 1 && is_whole(v, &p->f->ins[in->arg[1]].type, t);
-	if (g->kind == CC_GROUP_REDUCE && !along_rows(&p->f->ins[g->root]))
+	if (g->kind == CC_GROUP_REDUCE && !sums_rows(&p->f->ins[g->root]))
 		return false;
 	return (lower == IR_LOWER_ew || lower == IR_LOWER_reduce) && in->arg[k] == v->base && ir_shape_equal(&g->shape, t);
+}
+
+/* Can the group that makes r write it in panels? Maps and products do, through cc_expr_add_store; the functions of the runtime,
+ * concat and reductions write by rows. */
+static bool writes_panels(const cc_plan *p, ir_ref r)
+{
+	const cc_group *g;
+
+	if (p->g.group_of[r] == CC_NO_GROUP)
+		return false;
+	g = &p->g.group[p->g.group_of[r]];
+	return (g->kind == CC_GROUP_MAP || g->kind == CC_GROUP_MATMUL) && ir_shape_equal(&g->shape, &p->f->ins[r].type);
 }
 
 static bool is_large_matrix(const ir_type *t)
@@ -70,7 +83,7 @@ void cc_choose_layouts(cc_plan *p)
 		ok[i] = ir_is_leaf(f, (ir_ref)i) ? may_live_in_panels(p, (ir_ref)i) : is_waiting_product(p, (ir_ref)i);
 	for (size_t i = 0; i < f->nout; i++)
 		if (f->out[i].state != IR_NO_REF && is_in_place(p, &f->out[i]))
-			ok[f->out[i].ref] = ok[f->out[i].state];
+			ok[f->out[i].ref] = ok[f->out[i].state] && writes_panels(p, f->out[i].ref);
 	for (size_t i = 0; i < f->n; i++)
 		for (size_t k = 0; k < f->ins[i].narg; k++) {
 			cc_view v = cc_view_of(&p->g, f->ins[i].arg[k]);
@@ -97,9 +110,9 @@ void cc_choose_layouts(cc_plan *p)
  * the columns of two threads alternate every few hundred bytes, and although no line is shared, the prefetchers of one
  * core run into the columns of the other and take their lines away. Measured on two Sapphire Rapids cores, a weight of 784 x 128
  * with its moments, read and updated once: 160 us by rows, 15 us in panels (one thread by rows: about 25). Besides, in panels
- * a tile reads consecutive memory, so B needs no packing, the hardware's prefetchers follow, and rows of a power-of-two length do
- * not crowd into few sets of L1.
+ * a tile reads consecutive memory, the hardware's prefetchers follow, and rows of a power-of-two length do not crowd into few sets
+ * of L1. Where a tile is as wide as a panel (f32 on AVX-512) and B is not turned over, it needs no packing either.
  *
  * A gradient that is stored, because all are scaled by their common norm, is in panels too, for the same reason.
  * Callers keep their weights by rows. Only functions that update something do this, because they run many steps at a time;
- * a run copies the panels in and out (rt_port). The last panel is padded, its padding zero and never written. */
+ * a run copies the panels in and out (rt_port). The last panel is padded; nothing is said about what the padding holds. */

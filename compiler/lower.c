@@ -85,6 +85,7 @@ static bool try_transpose(cc_plan *p, uint32_t group)
 
 	if (g->n != 1 || in->op != IR_transpose || in->type.rank != 2 || ir_dtype_size(in->type.dtype) < 4)
 		return false;
+	IR_ASSERT(!p->panel[g->member[0]], "a transposed copy is written by rows");
 	v = cc_expr_through(&e, g->member[0]);
 	if (v.stride[0] != 1 || p->f->ins[v.base].op == IR_constant)
 		return false;
@@ -141,6 +142,7 @@ static void add_result(cc_expr *e, ir_ref root)
 	cc_expr_access a = {.a = {.dtype = e->p->f->ins[root].type.dtype}, .base = root, .write = true};
 	int64_t s = 1;
 
+	IR_ASSERT(!e->p->panel[root], "a reduction writes by rows");
 	for (int d = e->s.kept; d-- > 0; s *= e->s.size[d])
 		a.stride[d] = s;
 	*ar_push(e->p->a, e->acc, e->nacc, e->acccap) = a;
@@ -205,7 +207,7 @@ static void add_tile(cc_expr *e, ir_ref root)
 {
 	cc_view v = {.base = root};
 
-	v.stride[0] = CC_MATMUL_TILE_STRIDE, v.stride[1] = 1;
+	v.stride[0] = RT_PANEL, v.stride[1] = 1;
 	e->node_of[root] = cc_expr_load(e, &v, &e->p->f->ins[root].type, false);
 }
 
@@ -221,17 +223,20 @@ static bool is_stream(const cc_expr *e, const cc_expr_access *a)
 /* The matmul's arguments in front of the epilogue's: see kernel.h. */
 static void add_streams(const cc_expr *e, cc_launch *l)
 {
-	int64_t *arg = ar_new(e->p->a, int64_t, l->narg + 1 + 3 * e->nacc);
+	int64_t *arg = ar_new(e->p->a, int64_t, l->narg + 1 + 3 * e->nacc), buffer = 0;
 	size_t n = l->narg + 1;
 
 	memcpy(arg, l->arg, l->narg * sizeof *arg);
 	for (size_t i = 1; i < e->nacc; i++) {
 		int64_t bytes = (int64_t)ir_dtype_size(e->acc[i].a.dtype);
 
+		if (e->acc[i].a.is_iota) /* has no buffer */
+			continue;
+		buffer++;
 		if (!is_stream(e, &e->acc[i]))
 			continue;
 		arg[l->narg]++;
-		arg[n++] = (int64_t)i;
+		arg[n++] = buffer;
 		arg[n++] = e->acc[i].stride[0] * bytes;
 		arg[n++] = (e->acc[i].panel ? e->acc[i].stride[1] : RT_PANEL) * bytes;
 	}
@@ -293,7 +298,7 @@ static void lower_matmul(cc_plan *p, uint32_t group)
 	l->kernel->dtype = in->type.dtype;
 	l->name = ar_printf(p->a, "matmul %lldx%lldx%lld", (long long)in->type.dim[0], (long long)in->type.dim[1], (long long)k);
 	l->rows = in->type.dim[0], l->cols = in->type.dim[1];
-	l->row_block = CC_MATMUL_ROW_BLOCK, l->col_block = CC_MATMUL_TILE_STRIDE;
+	l->row_block = CC_MATMUL_ROW_BLOCK, l->col_block = RT_PANEL;
 	l->down = true; /* a panel of B is packed once for all its rows */
 	l->flops = 2.0 * (double)(l->rows * l->cols) * (double)k;
 	l->cost = 80e-9 + l->flops / (bytes == 4 ? 100e9 : 50e9);
@@ -343,6 +348,7 @@ static void lower_call(cc_plan *p, uint32_t group)
 	int64_t n = ir_type_count(&in->type), rows = in->type.rank ? in->type.dim[0] : 1, width = rows ? n / rows : 0;
 	cc_launch *l;
 
+	IR_ASSERT(!p->panel[root], "%s writes by rows", ir_op_info(in->op)->name);
 	if (in->op == IR_concat) {
 		lower_concat(p, group, root);
 		return;

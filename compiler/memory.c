@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/memory.c -- the arena: every value that is neither leaf nor result gets an offset such that values alive in
- * the same level do not overlap. Largest first, lowest free offset: the greedy-by-size rule of Pisarchyk and Lee 2020. */
+ * compiler/memory.c -- the arena: every value that is neither leaf nor result, and every leaf in panels, gets an offset such
+ * that values alive in the same level do not overlap. Largest first, lowest free offset: the greedy-by-size rule of Pisarchyk and Lee 2020. */
 #include <stdlib.h>
 #include "compiler/plan.h"
 

@@ -21,7 +21,7 @@ ir_status cc_measure_peak(cc_context *c, int threads, double seconds, double *gf
 	cc_kernel k = {.kind = CC_KERNEL_PEAK, .dtype = IR_F32};
 	const cc_kernel *list = &k;
 	cc_fetch_stats s = {0};
-	double flops = 2.0 * ROUNDS * CC_PEAK_CHAINS * cc_context_vector_floats(c) * threads, best = 1e30, end;
+	double flops = 2.0 * ROUNDS * cc_peak_floats(c) * threads, best = 1e30, end;
 	rt_kernel *fn;
 	ir_status st;
 
@@ -58,6 +58,7 @@ ir_status cc_measure_bandwidth(int threads, double seconds, double *gbytes)
 
 	if (st != IR_OK)
 		return st;
+	memset(memory, 1, bytes); /* untouched pages are all the same page of zeros, which stays in cache */
 	end = rt_seconds() + seconds;
 	do {
 		double t0 = rt_seconds(), t;

@@ -17,7 +17,7 @@ typedef struct cc_operand {
 typedef struct cc_launch {
 	uint32_t group;
 	cc_kernel *kernel;   /* NULL: a function of the runtime */
-	cc_kernel *epilogue; /* of a matmul; NULL if it has none */
+	cc_kernel *epilogue; /* of a matmul, which always has one; else NULL */
 	rt_kernel *call;
 	const char *name;    /* short, for profiles: "matmul 128x256x784" */
 	cc_operand *operand;
@@ -52,7 +52,7 @@ typedef struct cc_plan {
 	size_t nleaf;
 	ir_ref *result;        /* results (not updates): output number -> index into f->out */
 	size_t nresult;
-	bool *panel;           /* per instruction: a leaf, or its update in place, that lives in panels (layout.c) */
+	bool *panel;           /* per instruction: lives in panels (layout.c): a leaf, its update in place, a gradient that waits */
 	bool *late_copy;       /* per f->out: an update that could not be made in place: copied at the very end */
 	size_t arena_bytes;
 	rt_work *work;
@@ -64,7 +64,7 @@ typedef struct cc_plan {
 ir_func *cc_separate_outputs(const ir_func *f, ir_arena *a);
 
 void cc_place_values(cc_plan *p); /* leaves, results, in-place updates; adds the needs that in-place updates cause */
-void cc_choose_layouts(cc_plan *p); /* which leaves live in panels */
+void cc_choose_layouts(cc_plan *p); /* what lives in panels */
 void cc_lower(cc_plan *p);        /* groups -> launches */
 void cc_level(cc_plan *p);        /* launch.level, from data and in-place hazards */
 void cc_plan_memory(cc_plan *p);  /* arena offsets, by first and last level of use */

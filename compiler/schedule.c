@@ -220,10 +220,11 @@ static void add_work(cc_plan *p, uint32_t launch, bool barrier, int64_t lo, int6
 }
 
 /* The block where thread t's part begins. By area, because the last column of blocks is often narrow; and at the top of a column
- * when that is near, because a column's panel of B is packed by everyone who works in it. */
+ * when that is near (an eighth of the column or of a fair part), because a column's panel of B is packed by everyone who
+ * works in it. */
 static int64_t part_begins(const cc_launch *l, int t, int threads)
 {
-	int64_t n = blocks(l), down = (l->rows + l->row_block - 1) / l->row_block, column, left, width;
+	int64_t n = blocks(l), down = (l->rows + l->row_block - 1) / l->row_block, column, left, width, all, near;
 
 	if (!l->down || t == threads)
 		return n * t / threads;
@@ -232,9 +233,11 @@ static int64_t part_begins(const cc_launch *l, int t, int threads)
 	left -= column * l->rows * l->col_block;
 	width = l->cols - column * l->col_block;
 	width = width < l->col_block ? width : l->col_block;
-	if (8 * left <= l->rows * width)
+	all = l->rows * width;
+	near = (all < l->rows * l->cols / threads ? all : l->rows * l->cols / threads) / 8;
+	if (left <= near)
 		return column * down;
-	if (8 * left >= 7 * l->rows * width)
+	if (all - left <= near)
 		return (column + 1) * down;
 	return column * down + (left / width + l->row_block / 2) / l->row_block;
 }
@@ -248,7 +251,7 @@ static void share_launch(cc_plan *p, size_t i, int t, int threads, double *load,
 	int64_t n = blocks(l), lo = part_begins(l, t, threads), hi = part_begins(l, t + 1, threads);
 	int least = 0;
 
-	if (l->cost < CUT_SECONDS || n < threads) {
+	if (l->cost < CUT_SECONDS) {
 		for (int x = 1; x < threads; x++)
 			least = load[x] < load[least] ? x : least;
 		load[least] += l->cost;

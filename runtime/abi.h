@@ -3,8 +3,9 @@
  * every kernel key, so that old objects are recompiled, never trusted.
  *
  * A kernel computes a rectangle of its iteration space, rows [r0, r1) and columns [c0, c1); columns are innermost.
- * It may be called with any rectangle: a result element depends on its position only, never on the rectangle, so
- * the partition over threads cannot change a bit. */
+ * It may be called with any rectangle whose c0 is a multiple of the launch's col_block: a result element depends on its position
+ * only, never on the rectangle, so the partition over threads cannot change a bit. Where operands are in panels, or a
+ * matmul's tile is RT_PANEL wide, col_block is a multiple of RT_PANEL. */
 #ifndef RUNTIME_ABI_H
 #define RUNTIME_ABI_H
 
@@ -50,8 +51,8 @@ typedef struct rt_work {
  * is padded. Element (r, c) of R rows is number (c / RT_PANEL) R RT_PANEL + r RT_PANEL + c % RT_PANEL. */
 #define RT_PANEL 64
 
-/* What a leaf or output is. A leaf in panels has a place of its own in the arena, `bytes` long: runs begin by copying it there
- * from the bound memory, which is by rows, and end by copying it back if it is written. */
+/* What a leaf or output is. A leaf in panels has a place of its own in the arena, as long as its padded panels: runs begin by
+ * copying it there from the bound memory, which is by rows, and end by copying it back if it is written. */
 typedef struct rt_port {
 	const char *name;
 	size_t bytes;       /* of the bound memory */

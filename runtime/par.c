@@ -197,6 +197,9 @@ static void resolve_all(rt_exec *e)
 
 	if (!e->stale)
 		return;
+	for (size_t i = 0; i < p->nleaf; i++)
+		if (p->leaf[i].panels) /* no slot names it, but every run copies it */
+			port_base(&e->leaf[i], "leaf", p->leaf[i].name);
 	for (size_t i = 0; i < p->nlaunch; i++)
 		for (uint32_t k = 0; k < p->launch[i].nslot; k++)
 			e->ptr[e->first[i] + k] = resolve(e, &p->launch[i].slot[k]);
@@ -237,7 +240,7 @@ const rt_profile *rt_exec_profile(rt_exec *e)
 	if (!e->profile)
 		return NULL;
 	sum = &e->profile[n];
-	sum->wall = e->profile[0].wall, sum->steps = e->profile[0].steps, sum->wait = 0;
+	sum->wall = e->profile[0].wall, sum->steps = e->profile[0].steps, sum->team = (int)e->bar.team, sum->wait = 0;
 	for (int t = 0; t < n; t++)
 		sum->wait += e->profile[t].wait;
 	for (size_t i = 0; i < e->plan->nlaunch; i++) {
@@ -379,7 +382,7 @@ static void stage_out(const rt_exec *e, size_t step)
 	}
 }
 
-/* Thread me's part of a leaf's panels, into the arena or back: the same panels that its shares of launches will touch. */
+/* Thread me's part of a leaf's panels, into the arena or back: about the panels that its shares of launches touch. */
 static void copy_panels(const rt_exec *e, size_t leaf, int me, int team, bool in)
 {
 	const rt_port *p = &e->plan->leaf[leaf];

@@ -12,6 +12,7 @@ typedef struct cc_target {
 	const char *level; /* "avx512", "avx2", "sse2" */
 	int vector_bytes;
 	int tile_rows, tile_vectors; /* register tile of matmul */
+	int chains; /* of the peak kernel: more than latency times units, and fit into the registers beside two operands */
 	bool fma;
 } cc_target;
 

@@ -11,7 +11,7 @@
 
 #define K_BLOCK  128  /* see Note [Blocks of k] */
 #define K_PACK   1024 /* rows of a packed panel: 256 KiB in f32 on AVX-512, a part of L2; a multiple of K_BLOCK */
-#define ROWS_PACK 192 /* rows of C that wait for the rest of a longer k */
+#define ROWS_PACK 192 /* rows of C that wait for the rest of a longer k; half as many in f64 */
 #define HEIGHTS  4    /* tile_rows, 4, 2, 1 */
 #define WIDTHS   4    /* widest tile of target.c, in vectors */
 #define LINE     64
@@ -20,6 +20,7 @@
 #define SLOTS     4
 #define SLOT_ROWS 8
 _Static_assert(K_PACK % K_BLOCK == 0 && K_BLOCK % 2 == 0, "blocks must not straddle packs");
+_Static_assert(K_PACK % RT_PANEL == 0, "a pack begins where panels of a turned operand begin");
 
 static val smaller(em *e, val a, val b)
 {
@@ -39,6 +40,11 @@ static val times(em *e, val a, val b)
 static int64_t panel_width(const em *e)
 {
 	return (int64_t)e->t->tile_vectors * e->lanes;
+}
+
+static int64_t panel_bytes(const em *e)
+{
+	return (int64_t)e->t->tile_vectors * e->t->vector_bytes;
 }
 
 /* Starts an internal function of the module; end_function goes back to where the builder was. */
@@ -181,7 +187,7 @@ static LLVMTypeRef tile_type(em *e)
 /* The hints' lines number q and q + 1, round and round; q is even. All sizes are powers of two. */
 static void prefetch_two(em *e, val q)
 {
-	int64_t lines = panel_width(e) * 4 / LINE > 1 ? panel_width(e) * 4 / LINE : 1, slot_lines = SLOT_ROWS * lines;
+	int64_t lines = panel_bytes(e) > LINE ? panel_bytes(e) / LINE : 1, slot_lines = SLOT_ROWS * lines;
 	val slot = LLVMBuildUDiv(e->b, LLVMBuildURem(e->b, q, em_int(e, SLOTS * slot_lines), ""), em_int(e, slot_lines), "");
 	val in = LLVMBuildURem(e->b, q, em_int(e, slot_lines), "");
 	val entry = em_element(e, e->i64, em_param(e, T_HINTS), times(e, slot, em_int(e, 2)));
@@ -249,7 +255,7 @@ static void put_tile(em *e, LLVMTypeRef s, const tile *t, const val *acc, bool a
 {
 	for (int i = 0; i < t->rows; i++)
 		for (int j = 0; j < t->vectors; j++) {
-			val at = em_element(e, s, em_param(e, T_C), em_int(e, (int64_t)i * CC_MATMUL_TILE_STRIDE + (int64_t)j * e->lanes));
+			val at = em_element(e, s, em_param(e, T_C), em_int(e, (int64_t)i * RT_PANEL + (int64_t)j * e->lanes));
 			val v = acc[i * t->vectors + j];
 
 			em_store(e, add ? LLVMBuildFAdd(e->b, em_load(e, s, at, NULL), v, "") : v, s, at, NULL);
@@ -291,7 +297,8 @@ typedef struct matmul {
 	val pack_rows, pack_transposed;
 	val k, as, ak, bk, bk64, bc, bc64, a, b;
 	val packed, c, hints;     /* memory of the call: a panel of B; finished tiles; SLOTS x (address, bytes per row) */
-	val many;                 /* k is longer than a pack: sums wait in c */
+	val many;                 /* k is longer than a pack: sums of rows_pack rows wait in c */
+	int64_t rows_pack;
 	val code, bufs, args, streams;
 	val next;                 /* the next panel of B, or packed memory */
 } matmul;
@@ -336,8 +343,8 @@ static void enter(matmul *m)
 	m->args = em_element(e, e->i64, args, plus(e, em_int(e, ARG_REST), times(e, m->streams, em_int(e, 3))));
 	m->many = LLVMBuildICmp(e->b, LLVMIntSGT, m->k, pack, "");
 	m->packed = room(m, times(e, plus(e, smaller(e, m->k, pack), em_int(e, e->lanes)), em_int(e, panel_width(e))));
-	m->c = room(m, times(e, LLVMBuildSelect(e->b, m->many, em_int(e, ROWS_PACK), em_int(e, e->t->tile_rows), ""),
-			     em_int(e, CC_MATMUL_TILE_STRIDE)));
+	m->c = room(m, times(e, LLVMBuildSelect(e->b, m->many, em_int(e, m->rows_pack), em_int(e, e->t->tile_rows), ""),
+			     em_int(e, RT_PANEL)));
 	m->hints = LLVMBuildArrayAlloca(e->b, e->i64, em_int(e, 2 * SLOTS), "");
 	m->bufs = LLVMBuildArrayAlloca(e->b, e->ptr, plus(e, n, em_int(e, 1)), "");
 	em_loop_begin(e, &l, em_int(e, 0), n, 1, NULL, 0);
@@ -373,7 +380,7 @@ static void hint(matmul *m, val i, val n, val j)
 	em_loop_end(e, &l, NULL);
 	free_slots = LLVMBuildSub(e->b, em_int(e, SLOTS), some, "");
 	stride = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), ""), times(e, m->bk, size),
-				 em_int(e, panel_width(e) * 4), "");
+				 em_int(e, panel_bytes(e)), "");
 	em_loop_begin(e, &l, some, em_int(e, SLOTS), 1, NULL, 0);
 	{
 		val part = plus(e, times(e, n, free_slots), LLVMBuildSub(e->b, l.i, some, ""));
@@ -388,7 +395,7 @@ static void call_epilogue(matmul *m, val c, val i, int rows, val j, val width)
 {
 	em *e = m->e;
 	LLVMTypeRef t[6] = {e->ptr, e->ptr, e->i64, e->i64, e->i64, e->i64};
-	val back = plus(e, times(e, i, em_int(e, CC_MATMUL_TILE_STRIDE)), j);
+	val back = plus(e, times(e, i, em_int(e, RT_PANEL)), j);
 	val arg[6] = {m->bufs, m->args, i, plus(e, i, em_int(e, rows)), j, plus(e, j, width)};
 
 	LLVMBuildStore(e->b, em_element(e, m->s, c, LLVMBuildNeg(e->b, back, "")), m->bufs);
@@ -411,7 +418,7 @@ static void one_tile(matmul *m, const part *p, val fn, int rows, val i)
 	val a = em_element(e, m->s, m->a, plus(e, times(e, i, m->as), times(e, p->k, m->ak)));
 	em_if f;
 
-	c = em_element(e, m->s, m->c, LLVMBuildSelect(e->b, m->many, times(e, row, em_int(e, CC_MATMUL_TILE_STRIDE)), em_int(e, 0), ""));
+	c = em_element(e, m->s, m->c, LLVMBuildSelect(e->b, m->many, times(e, row, em_int(e, RT_PANEL)), em_int(e, 0), ""));
 	hint(m, i, LLVMBuildUDiv(e->b, row, em_int(e, rows), ""), p->j);
 	LLVMBuildCall2(e->b, tile_type(e), fn, (val[]){a, p->b, c, m->hints, m->as, m->ak, p->n, p->k}, 8, "");
 	last = LLVMBuildICmp(e->b, LLVMIntSGE, plus(e, p->k, p->n), m->k, "");
@@ -439,12 +446,24 @@ static void rows_of_part(matmul *m, const part *p)
 	}
 }
 
-/* Part p of B in packed form. What lies that way already, rows as long as a tile is wide, is used where it is. */
+/* Does part p of B lie the way tiles read it: rows as far apart as a tile is wide? Tiles read whole vectors, so these must end
+ * within the part or within a panel, which is padded. */
+static val is_packed(matmul *m, const part *p, val rows)
+{
+	em *e = m->e;
+	val wide = LLVMBuildICmp(e->b, LLVMIntEQ, m->bk, em_int(e, panel_width(e)), "");
+	val panels = LLVMBuildICmp(e->b, LLVMIntNE, m->bc64, em_int(e, RT_PANEL), "");
+	val edge = LLVMBuildURem(e->b, p->width, em_int(e, e->lanes), "");
+	val fits = LLVMBuildOr(e->b, panels, LLVMBuildICmp(e->b, LLVMIntEQ, edge, em_int(e, 0), ""), "");
+
+	return LLVMBuildAnd(e->b, rows, LLVMBuildAnd(e->b, wide, fits, ""), "");
+}
+
+/* Part p of B in packed form: copied, unless it lies that way already. */
 static val packed(matmul *m, const part *p)
 {
 	em *e = m->e;
-	val rows = LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), "");
-	val ready = LLVMBuildAnd(e->b, rows, LLVMBuildICmp(e->b, LLVMIntEQ, m->bk, em_int(e, panel_width(e)), ""), "");
+	val rows = LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), ""), ready = is_packed(m, p, rows);
 	val from = em_element(e, m->s, m->b, plus(e, in_panels(e, p->k, m->bk, m->bk64), in_panels(e, p->j, m->bc, m->bc64)));
 	em_if f;
 
@@ -476,16 +495,29 @@ static void panel(matmul *m, val i0, val i1, val j)
 	em_loop_end(e, &l, NULL);
 }
 
+/* The packed panel and waiting sums are up to 320 KiB of stack: pages are touched in order, so that a stack too small ends at
+ * its guard page and not behind it. */
+static void probe_stack(em *e)
+{
+	LLVMAddAttributeAtIndex(e->fn, LLVMAttributeFunctionIndex,
+				LLVMCreateStringAttribute(e->c, "probe-stack", 11, "inline-asm", 10));
+}
+
 void em_matmul_kernel(em *e, const cc_kernel *k)
 {
 	matmul m = {.e = e, .s = em_scalar(e, k->dtype)};
+	int64_t rest;
 	val r0 = em_param(e, 2), r1 = em_param(e, 3), rows = LLVMBuildSub(e->b, r1, r0, ""), step, i0;
 	em_loop i, j;
 
 	e->lanes = e->t->vector_bytes / (int)ir_dtype_size(k->dtype);
+	m.rows_pack = k->dtype == IR_F64 ? ROWS_PACK / 2 : ROWS_PACK;
+	probe_stack(e);
+	rest = RT_PANEL % panel_width(e);
+	IR_ASSERT(rest == 0, "a tile must not straddle panels");
 	emit_functions(&m);
 	enter(&m);
-	step = LLVMBuildSelect(e->b, m.many, em_int(e, ROWS_PACK), plus(e, rows, em_int(e, 1)), "");
+	step = LLVMBuildSelect(e->b, m.many, em_int(e, m.rows_pack), plus(e, rows, em_int(e, 1)), "");
 	em_loop_begin(e, &i, em_int(e, 0), LLVMBuildSDiv(e->b, plus(e, rows, LLVMBuildSub(e->b, step, em_int(e, 1), "")), step, ""),
 		      1, NULL, 0);
 	i0 = plus(e, r0, times(e, i.i, step));
@@ -493,31 +525,6 @@ void em_matmul_kernel(em *e, const cc_kernel *k)
 	panel(&m, i0, smaller(e, r1, plus(e, i0, step)), j.i);
 	em_loop_end(e, &j, NULL);
 	em_loop_end(e, &i, NULL);
-	LLVMBuildRetVoid(e->b);
-}
-
-/* ---- the peak --------------------------------------------------------------------------------------------------- */
-
-/* args[0] rounds of PEAK_CHAINS independent multiply-adds on whole vectors; their sum goes to buf[0][0], so that nobody can
- * leave them out. */
-void em_peak_kernel(em *e)
-{
-	val x, y, v[CC_PEAK_CHAINS], sum;
-	em_loop l;
-
-	e->lanes = e->t->vector_bytes / 4;
-	x = em_splat(e, LLVMBuildLoad2(e->b, e->f32, em_load_ptr(e, em_param(e, 0), 0), ""));
-	y = em_float(e, 0.5, LLVMTypeOf(x));
-	for (int i = 0; i < CC_PEAK_CHAINS; i++)
-		v[i] = em_float(e, i, LLVMTypeOf(x));
-	em_loop_begin(e, &l, em_int(e, 0), em_load_arg(e, em_param(e, 1), 0), 1, v, CC_PEAK_CHAINS);
-	for (int i = 0; i < CC_PEAK_CHAINS; i++)
-		v[i] = em_fma(e, l.v[i], y, x);
-	em_loop_end(e, &l, v);
-	sum = l.out[0];
-	for (int i = 1; i < CC_PEAK_CHAINS; i++)
-		sum = LLVMBuildFAdd(e->b, sum, l.out[i], "");
-	LLVMBuildStore(e->b, LLVMBuildExtractElement(e->b, sum, em_int(e, 0), ""), em_load_ptr(e, em_param(e, 0), 0));
 	LLVMBuildRetVoid(e->b);
 }
 

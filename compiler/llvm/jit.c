@@ -162,9 +162,9 @@ const char *cc_context_target(const cc_context *c)
 	return c->description;
 }
 
-int cc_context_vector_floats(const cc_context *c)
+int cc_peak_floats(const cc_context *c)
 {
-	return c->machine.level.vector_bytes / 4;
+	return c->machine.level.vector_bytes / 4 * c->machine.level.chains;
 }
 
 /* ---- keys and the table --------------------------------------------------------------------------------------- */

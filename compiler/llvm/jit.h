@@ -14,7 +14,7 @@ typedef struct cc_fetch_stats {
 IR_MUSTUSE ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, rt_kernel **out,
 				      cc_fetch_stats *stats, ir_diag *d);
 
-int cc_context_vector_floats(const cc_context *c); /* f32 lanes of the vectors that its kernels use */
+int cc_peak_floats(const cc_context *c); /* multiply-adds in f32 per round of its peak kernel */
 
 /* The LLVM IR or the assembly of one kernel, appended. */
 IR_MUSTUSE ir_status cc_print_kernel(cc_context *c, const cc_kernel *k, bool assembly, ir_str *out, ir_diag *d);

@@ -13,9 +13,9 @@ static const struct {
 	const char *feature;
 	cc_target t;
 } levels[] = {
-	{"+avx512vl", {"avx512", 64, 6, 4, true}},
-	{"+avx2", {"avx2", 32, 6, 2, true}},
-	{"", {"sse2", 16, 4, 2, false}},
+	{"+avx512vl", {"avx512", 64, 6, 4, 24, true}},
+	{"+avx2", {"avx2", 32, 6, 2, 12, true}},
+	{"", {"sse2", 16, 4, 2, 12, false}},
 };
 
 /* Names of psABI levels, and the features that decide here. */
