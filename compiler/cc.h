@@ -72,7 +72,7 @@ cc_objective cc_objective_default(void); /* adam on "loss" */
 /* How rows reach the model: main(x: f32[B,D]) is called on rows of a table, picked by index. */
 typedef struct cc_feed {
 	ir_dtype dtype;  /* IR_U8: x = table / 255, rounded to f32 first; IR_F32: x = table */
-	int64_t rows;    /* of the table */
+	int64_t rows;    /* of the table; 0: no table, the step takes the model's own x */
 	int64_t width;   /* D; must be the model's */
 } cc_feed;
 
@@ -133,6 +133,7 @@ typedef struct cc_options {
 	int threads;   /* of the schedule; results do not depend on it */
 	int opt_level; /* of the pipeline: 0 or 2 */
 	const cc_pipeline *pipeline; /* NULL = the default of opt_level */
+	bool by_rows;  /* no panels: for runs of one step, where copying weights in and out would cost more than it gains */
 } cc_options;
 
 /* A compiled function. Immutable; any number of execs may run it at once. */
@@ -182,5 +183,12 @@ cc_profile_row *cc_program_profile(const cc_program *p, const rt_profile *f, ir_
 /* The plan as text: kernels, launches, barriers, slots (--emit=plan). The LLVM IR or assembly of its kernels. */
 void cc_program_print_plan(const cc_program *p, ir_str *out);
 ir_status cc_emit_kernels(cc_context *c, const ir_func *f, const cc_options *o, bool assembly, ir_str *out, ir_diag *d);
+
+/* A reader of files of weights: their formats are known above this layer. find: NULL if there is no such tensor. */
+typedef struct cc_weight_reader {
+	ir_status (*read)(const char *path, void **weights, ir_diag *d);
+	const rt_tensor *(*find)(void *weights, const char *name);
+	void (*free)(void *weights);
+} cc_weight_reader;
 
 #endif

@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "compiler/cmd.h"
 #include "compiler/cmd_int.h"
+
+const cc_weight_reader *cc_weight_file;
 
 int cc_job_open(cc_job *j, const char *path)
 {

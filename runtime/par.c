@@ -18,23 +18,13 @@ ir_status rt_exec_new(const rt_plan *p, rt_exec **out)
 	ir_status s = rt_alloc(p->arena_bytes, &arena);
 	if (s != IR_OK)
 		return s;
-	s = rt_alloc(sizeof(rt_exec), &raw); /* for its alignment */
+	s = rt_alloc(rt_team_bytes(p), &raw); /* for its alignment; zeros */
 	if (s != IR_OK) {
 		rt_free(arena, p->arena_bytes);
 		return s;
 	}
-	rt_exec *e = raw;
-	e->plan = p;
-	e->arena = arena;
-	e->leaf = ir_xmalloc(p->nleaf + 1, sizeof *e->leaf);
-	e->output = ir_xmalloc(p->noutput + 1, sizeof *e->output);
+	rt_exec *e = rt_team_place(p, raw, arena);
 	e->cores = rt_cores(); /* reads files, so not at every run */
-	e->stale = true;
-	e->nsegment = rt_team_segments(p);
-	e->part = ir_xmalloc((size_t)p->threads * (e->nsegment + 1), sizeof *e->part);
-	e->first = ir_xmalloc(p->nlaunch + 1, sizeof *e->first);
-	e->ptr = ir_xmalloc(rt_team_slots(p) + 1, sizeof *e->ptr);
-	rt_team_tables(e);
 	*out = e;
 	return IR_OK;
 }
@@ -47,14 +37,9 @@ void rt_exec_free(rt_exec *e)
 		free(e->leaf[i].raw);
 	for (size_t i = 0; i < e->plan->noutput; i++)
 		free(e->output[i].raw);
-	free(e->leaf);
-	free(e->output);
-	free(e->part);
-	free(e->first);
-	free(e->ptr);
 	rt_exec_measure(e, false);
 	rt_free(e->arena, e->plan->arena_bytes);
-	rt_free(e, sizeof *e);
+	rt_free(e, rt_team_bytes(e->plan));
 }
 
 /* Small memory (ir_xmalloc): what moves are index rows, scalars and losses, never weights, and binding

@@ -10,7 +10,7 @@
 
 /* ---- tables and addresses ------------------------------------------------------------------------------ */
 
-size_t rt_team_segments(const rt_plan *p)
+static size_t count_segments(const rt_plan *p)
 {
 	size_t n = 1;
 
@@ -19,13 +19,52 @@ size_t rt_team_segments(const rt_plan *p)
 	return n;
 }
 
-size_t rt_team_slots(const rt_plan *p)
+static size_t count_slots(const rt_plan *p)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->nlaunch; i++)
 		n += p->launch[i].nslot;
 	return n;
+}
+
+/* The next n items of size bytes each; the parts of an exec stand one behind the other, largest alignment first. */
+static void *take(char **at, size_t n, size_t size)
+{
+	void *here = *at;
+
+	*at += n * size;
+	return here;
+}
+
+/* Sets the tables' addresses from where e stands; returns the end. */
+static char *lay_out(rt_exec *e, const rt_plan *p, size_t segments)
+{
+	char *at = (char *)(e + 1);
+
+	e->leaf = take(&at, p->nleaf, sizeof *e->leaf);
+	e->output = take(&at, p->noutput, sizeof *e->output);
+	e->ptr = take(&at, count_slots(p), sizeof *e->ptr);
+	e->first = take(&at, p->nlaunch + 1, sizeof *e->first);
+	e->part = take(&at, (size_t)p->threads * (segments + 1), sizeof *e->part);
+	return at;
+}
+
+size_t rt_team_bytes(const rt_plan *p)
+{
+	rt_exec e;
+
+	return (size_t)(lay_out(&e, p, count_segments(p)) - (char *)&e);
+}
+
+static size_t padded_bytes(const rt_plan *p)
+{
+	return (rt_team_bytes(p) + RT_ALIGN - 1) / RT_ALIGN * RT_ALIGN;
+}
+
+size_t rt_aot_bytes(const rt_plan *p)
+{
+	return padded_bytes(p) + p->arena_bytes;
 }
 
 static void fill_parts(rt_exec *e)
@@ -50,14 +89,20 @@ static void fill_parts(rt_exec *e)
 	}
 }
 
-void rt_team_tables(rt_exec *e)
+rt_exec *rt_team_place(const rt_plan *p, void *memory, void *arena)
 {
-	const rt_plan *p = e->plan;
+	rt_exec *e = memory;
 
+	e->plan = p;
+	e->arena = arena;
+	e->nsegment = count_segments(p);
+	e->stale = true;
+	lay_out(e, p, e->nsegment);
 	e->first[0] = 0;
 	for (size_t i = 0; i < p->nlaunch; i++)
 		e->first[i + 1] = e->first[i] + p->launch[i].nslot;
 	fill_parts(e);
+	return e;
 }
 
 static char *port_base(const rt_bound *t, const char *what, const char *name)

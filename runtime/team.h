@@ -27,7 +27,7 @@ struct rt_exec {
 	const rt_plan *plan;
 	char *arena;
 	rt_bound *leaf, *output;
-	void **ptr;       /* all launches' operands, one after the other: rt_team_slots of them */
+	void **ptr;       /* all launches' operands, one after the other */
 	size_t *first;    /* where those of launch i begin: nlaunch + 1 */
 	uint32_t *part;   /* [thread][0..nsegment]: items between two barriers */
 	size_t nsegment;  /* barriers of a step + 1 */
@@ -36,12 +36,11 @@ struct rt_exec {
 	rt_profile *profile; /* per thread of the plan, then their sum; NULL: nothing is measured */
 };
 
-/* Sizes of an exec's tables. */
-size_t rt_team_slots(const rt_plan *p);
-size_t rt_team_segments(const rt_plan *p); /* part has threads x (this + 1) */
+/* Bytes that an exec for p takes with its tables and without its arena. */
+size_t rt_team_bytes(const rt_plan *p);
 
-/* Fills first and part; plan, nsegment and the tables' memory are set. */
-void rt_team_tables(rt_exec *e);
+/* An exec in so many bytes of zeroed memory, aligned to RT_LINE; the arena is the caller's. Nothing is bound yet. */
+rt_exec *rt_team_place(const rt_plan *p, void *memory, void *arena);
 
 /* Slots become pointers, if a binding changed. */
 void rt_team_resolve(rt_exec *e);

@@ -63,6 +63,7 @@ IR_MUSTUSE ir_status le_weights_read(const char *path, le_weights *out, ir_diag 
 IR_MUSTUSE ir_status le_weights_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, ir_diag *d);
 void le_weights_free(le_weights *w);
 const rt_tensor *le_weights_find(const le_weights *w, const char *name); /* NULL if absent */
+extern const cc_weight_reader le_weight_reader; /* the same for commands of the compiler */
 
 /* ---- training (train.c) -------------------------------------------------------------------------------------- */
 
