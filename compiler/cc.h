@@ -40,6 +40,19 @@ void cc_pipeline_default(cc_pipeline *p, int level); /* level 0: nothing but dce
 /* Runs the passes; the result lives in a. NULL after a message. */
 ir_func *cc_pipeline_run(const cc_pipeline *p, const ir_func *f, ir_arena *a, ir_diag *d);
 
+/* ---- number formats (precision.c) --------------------------------------------------------------------- */
+
+typedef enum cc_precision {
+	CC_PRECISION_F32,  /* as written */
+	CC_PRECISION_F64,  /* every f32 is f64, also what is bound: for checks */
+	CC_PRECISION_BF16, /* operands of products are rounded to bf16; sums, weights and all else stay f32 */
+	CC_PRECISION_COUNT
+} cc_precision;
+bool cc_precision_find(const char *name, cc_precision *out); /* "f32", "f64", "bf16" */
+
+/* f, a model before differentiation, in that format. NULL after a message. */
+ir_func *cc_in_precision(const ir_func *f, cc_precision p, ir_arena *a, ir_diag *d);
+
 /* ---- reverse mode (grad/) ------------------------------------------------------------------------------ */
 
 /* A copy of f with, for each wrt[i], one more output "d_NAME": the gradient of the scalar float output named loss.

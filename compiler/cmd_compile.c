@@ -18,7 +18,8 @@ typedef struct options {
 	const char *emit, *func, *target, *precision, *optimizer, *weights, *out;
 	int64_t batch, threads, level;
 	double clip_norm;
-	bool f64, want[EMIT_COUNT];
+	cc_precision numbers;
+	bool want[EMIT_COUNT];
 	cc_objective objective;
 } options;
 
@@ -37,7 +38,7 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 		{"emit", IR_OPT_STRING, &o->emit, 0, "LIST", "of ir, grad, plan, llvm, asm (ir); or obj, header"},
 		{"func", IR_OPT_STRING, &o->func, 0, "NAME", "step, eval, encode, decode, or a function of the file (main); several for obj"},
 		{"batch", IR_OPT_INT, &o->batch, 1, "B", "batch size (128)"},
-		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "f32 or f64"},
+		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "f32, f64 or bf16 (f32)"},
 		{"optimizer", IR_OPT_STRING, &o->optimizer, 0, "X", "of step: adam, adamw or sgd"},
 		{"clip-norm", IR_OPT_FLOAT, &o->clip_norm, 0, "C", "of step: global L2 norm of the gradients; 0 = off"},
 		{"target", IR_OPT_STRING, &o->target, 0, "T", "CPU or level: x86-64-v3 (this machine)"},
@@ -81,7 +82,7 @@ static bool is_export(const options *o)
 
 static int check_options(options *o)
 {
-	int rc = cc_parse_precision("compile", o->precision, &o->f64);
+	int rc = cc_parse_precision("compile", o->precision, &o->numbers);
 
 	o->objective = cc_objective_default();
 	o->objective.clip_norm = o->clip_norm;
@@ -143,7 +144,7 @@ static const ir_func *pick(const options *o, const char *func, const cc_job *j)
 	const ir_func *f = cc_job_func(j, made ? IR_ENTRY : func);
 	cc_feed feed = {IR_U8, is_export(o) ? 0 : FEED_ROWS, 0};
 
-	f = f ? cc_job_bind(j, f, o->batch, o->f64) : NULL;
+	f = f ? cc_job_bind(j, f, o->batch, o->numbers) : NULL;
 	if (!f || !made)
 		return f;
 	feed.width = width_of(f);

@@ -82,7 +82,7 @@ typedef struct le_config {
 	uint64_t seed;    /* initialisation, shuffling, model keys */
 	bool shuffle;     /* false: rows in the order of the training list */
 	int threads;
-	bool f64;         /* --precision f64 */
+	cc_precision precision;
 	bool test;        /* evaluate the test rows at the end */
 	int64_t max_steps; /* 0 = no limit */
 	const le_weights *init; /* NULL = initialisers; names must match params, shapes must agree */
