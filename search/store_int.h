@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * search/store_int.h -- what store.c and store_read.c share. */
+ * search/store_int.h -- what the files of the store share. */
 #ifndef SEARCH_STORE_INT_H
 #define SEARCH_STORE_INT_H
 
@@ -20,9 +20,23 @@ struct se_store {
 	int lease; /* descriptor; -1: none */
 };
 
+extern const char *const se_sql_source[Q_COUNT];
+
 /* A message about the file, returning st; the same with SQLite's own words for rc. */
 ir_status se_sql_say(const se_store *s, ir_status st, const char *text, ir_diag *d);
 ir_status se_sql_fail(const se_store *s, int rc, ir_diag *d);
+ir_status se_sql_status(int rc);
+
+/* Runs a bound statement that returns no rows; the second binds its only parameter first. */
+ir_status se_sql_run(se_store *s, query which, ir_diag *d);
+ir_status se_sql_run_int(se_store *s, query which, int64_t v, ir_diag *d);
+void se_bind_text(se_store *s, query q, int i, const char *text); /* must outlive the step; NULL binds NULL */
+void se_bind_real(se_store *s, query q, int i, double v);         /* SQLite stores NaN as NULL, which is what we mean */
+
+/* One change: begin, then end with how far it came, which commits or rolls back. */
+ir_status se_sql_begin(se_store *s, ir_diag *d);
+ir_status se_sql_end(se_store *s, ir_status st, ir_diag *d);
+
 bool se_is_folder(const char *path);
 const char *se_sql_text(ir_arena *a, sqlite3_stmt *q, int i); /* NULL for NULL */
 
