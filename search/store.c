@@ -61,6 +61,8 @@ const char *const se_sql_source[Q_COUNT] = {
 		"WHERE t.study_id = ?1 ORDER BY t.number",
 	[Q_FIND_KEY] = "SELECT t.number FROM x_trial x JOIN trials t USING (trial_id) WHERE x.trial_key = ?2 AND "
 		"t.study_id = ?1 ORDER BY t.number LIMIT 1",
+	[Q_ADD_PROFILE] = "INSERT INTO x_profile VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[Q_ADD_KERNEL] = "INSERT INTO x_kernel VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 };
 
 static const ir_loc nowhere = {0, 0, 0};

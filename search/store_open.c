@@ -7,9 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const char se_schema_sql[]; /* schema.sql */
+extern const char se_schema_sql[], se_schema_2_sql[]; /* schema.sql, schema_2.sql */
 
-#define SCHEMA_VERSION 1
+/* Row v takes a file of version v to version v + 1; 0: no tables at all. To add one: schema_N.sql, which ends with
+ * PRAGMA user_version = N, its embed() in CMakeLists.txt, a row here. */
+static const char *const schema_step[] = {se_schema_sql, se_schema_2_sql};
+
+#define SCHEMA_VERSION (int)(sizeof schema_step / sizeof *schema_step)
 #define ALEMBIC "v3.2.0.a"
 
 static bool scalar(sqlite3 *db, const char *sql, char *out, size_t cap, int *rc)
@@ -29,22 +33,20 @@ static bool scalar(sqlite3 *db, const char *sql, char *out, size_t cap, int *rc)
 	return row;
 }
 
-/* Whose file is it? Reads only, so that a foreign one stays untouched. *fresh: it has no tables at all. */
-static ir_status identify(se_store *s, bool *fresh, ir_diag *d)
+/* Whose file is it? Reads only, so that a foreign one stays untouched. */
+static ir_status identify(se_store *s, int *schema, ir_diag *d)
 {
 	char tables[32], alembic[64], version[32], ours[32];
 	int rc;
 
-	*fresh = false;
+	*schema = 0;
 	if (!scalar(s->db, "SELECT count(*) FROM sqlite_schema", tables, sizeof tables, &rc)) {
 		if ((rc & 0xff) == SQLITE_NOTADB)
 			return se_sql_say(s, IR_EUNAVAILABLE, "not a SQLite database", d);
 		return se_sql_fail(s, rc, d);
 	}
-	if (!strcmp(tables, "0")) {
-		*fresh = true;
+	if (!strcmp(tables, "0"))
 		return IR_OK;
-	}
 	if (!scalar(s->db, "SELECT count(*) FROM sqlite_schema WHERE name = 'x_study'", ours, sizeof ours, &rc) ||
 	    !scalar(s->db, "PRAGMA user_version", version, sizeof version, &rc))
 		return se_sql_fail(s, rc, d);
@@ -56,6 +58,7 @@ static ir_status identify(se_store *s, bool *fresh, ir_diag *d)
 		return se_sql_say(s, IR_EUNAVAILABLE, "written by a newer gradmill; it was left alone", d);
 	if (strcmp(alembic, ALEMBIC) || atoi(version) < 1)
 		return se_sql_say(s, IR_EUNAVAILABLE, "its schema was changed by another program; it was left alone", d);
+	*schema = atoi(version);
 	return IR_OK;
 }
 
@@ -66,17 +69,18 @@ static ir_status exec(se_store *s, const char *sql, ir_diag *d)
 	return rc == SQLITE_OK ? IR_OK : se_sql_fail(s, rc, d);
 }
 
-/* Two drivers may find the same empty file: the second waits for the lock and then sees the tables. */
-static ir_status create(se_store *s, ir_diag *d)
+/* Makes the tables, or what an older file lacks. Two drivers may find the same empty file: the second waits for the lock
+ * and then sees the tables. */
+static ir_status upgrade(se_store *s, ir_diag *d)
 {
-	bool fresh;
+	int schema;
 	ir_status st = exec(s, "BEGIN IMMEDIATE", d);
 
 	if (st != IR_OK)
 		return st;
-	st = identify(s, &fresh, d);
-	if (st == IR_OK && fresh)
-		st = exec(s, se_schema_sql, d);
+	st = identify(s, &schema, d);
+	while (st == IR_OK && schema < SCHEMA_VERSION)
+		st = exec(s, schema_step[schema++], d);
 	if (st == IR_OK)
 		st = exec(s, "COMMIT", d);
 	if (st != IR_OK && !sqlite3_get_autocommit(s->db))
@@ -121,8 +125,7 @@ static ir_status connect(se_store *s, int flags, ir_diag *d)
 static ir_status open_read(se_store *s, ir_diag *d)
 {
 	char count[32];
-	bool fresh;
-	int rc;
+	int rc, schema;
 	ir_status st;
 
 	if (access(s->path, F_OK))
@@ -136,8 +139,8 @@ static ir_status open_read(se_store *s, ir_diag *d)
 		st = connect(s, SQLITE_OPEN_READWRITE, d);
 	}
 	if (st == IR_OK)
-		st = identify(s, &fresh, d);
-	if (st == IR_OK && fresh)
+		st = identify(s, &schema, d);
+	if (st == IR_OK && !schema)
 		st = se_sql_say(s, IR_EUNAVAILABLE, "the database is empty", d);
 	if (st == IR_OK)
 		st = exec(s, "PRAGMA query_only = ON", d);
@@ -146,19 +149,19 @@ static ir_status open_read(se_store *s, ir_diag *d)
 
 static ir_status open_write(se_store *s, ir_diag *d)
 {
-	bool fresh;
+	int schema;
 	ir_status st = connect(s, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, d);
 
 	if (st == IR_OK)
-		st = identify(s, &fresh, d);
+		st = identify(s, &schema, d);
 	if (st == IR_OK && sqlite3_db_readonly(s->db, "main") > 0)
 		st = se_sql_say(s, IR_EIO, "the file cannot be written", d);
 	if (st == IR_OK)
 		st = exec(s, journal_pragma(), d);
 	if (st == IR_OK)
 		st = exec(s, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON", d);
-	if (st == IR_OK && fresh)
-		st = create(s, d);
+	if (st == IR_OK && schema < SCHEMA_VERSION)
+		st = upgrade(s, d);
 	return st;
 }
 

@@ -182,6 +182,43 @@ static ir_status add_value(se_store *s, int64_t trial, double value, ir_diag *d)
 	return se_sql_run(s, Q_ADD_VALUE, d);
 }
 
+/* A row without a shape is no kernel: what it has not is NULL. */
+static ir_status add_kernel(se_store *s, int64_t trial, size_t place, const cc_profile_row *r, ir_diag *d)
+{
+	sqlite3_stmt *q = s->stmt[Q_ADD_KERNEL];
+
+	sqlite3_bind_int64(q, 1, trial);
+	sqlite3_bind_int64(q, 2, (sqlite3_int64)place);
+	se_bind_text(s, Q_ADD_KERNEL, 3, r->kernel);
+	if (r->shape[0]) {
+		se_bind_text(s, Q_ADD_KERNEL, 4, r->shape);
+		sqlite3_bind_int64(q, 5, r->fused);
+		se_bind_real(s, Q_ADD_KERNEL, 8, r->flops);
+		se_bind_real(s, Q_ADD_KERNEL, 9, r->bytes);
+	}
+	if (r->launches)
+		sqlite3_bind_int64(q, 6, r->launches);
+	se_bind_real(s, Q_ADD_KERNEL, 7, r->seconds);
+	return se_sql_run(s, Q_ADD_KERNEL, d);
+}
+
+static ir_status add_profile(se_store *s, int64_t trial, const se_profile *p, ir_diag *d)
+{
+	sqlite3_stmt *q = s->stmt[Q_ADD_PROFILE];
+	ir_status st;
+
+	sqlite3_bind_int64(q, 1, trial);
+	sqlite3_bind_int64(q, 2, p->step.threads);
+	sqlite3_bind_int64(q, 3, p->step.steps);
+	se_bind_real(s, Q_ADD_PROFILE, 4, p->step.step_s);
+	se_bind_real(s, Q_ADD_PROFILE, 5, p->peak_gflops);
+	se_bind_real(s, Q_ADD_PROFILE, 6, p->memory_gbytes);
+	st = se_sql_run(s, Q_ADD_PROFILE, d);
+	for (size_t i = 0; st == IR_OK && i < p->step.n; i++)
+		st = add_kernel(s, trial, i, &p->step.row[i], d);
+	return st;
+}
+
 ir_status se_store_finish(se_store *s, int64_t trial, const se_outcome *o, ir_diag *d)
 {
 	bool nan = o->state == SE_COMPLETE && isnan(o->value);
@@ -197,6 +234,8 @@ ir_status se_store_finish(se_store *s, int64_t trial, const se_outcome *o, ir_di
 		st = set_result(s, trial, o, nan ? "the value is not a number" : o->cause, d);
 	if (st == IR_OK && state == SE_COMPLETE)
 		st = add_value(s, trial, o->value, d);
+	if (st == IR_OK && o->profile)
+		st = add_profile(s, trial, o->profile, d);
 	return se_sql_end(s, st, d);
 }
 

@@ -71,6 +71,22 @@ wait $pid
 repro "$TMP/w.db" >"$TMP/w.txt"
 check "after killed workers: identical" cmp "$TMP/a.txt" "$TMP/w.txt"
 
+# -- --profile changes no result, and its rows account for all of the time and all operations
+search "$TMP/p.db" --trials 10 --jobs 2 --profile >/dev/null 2>&1
+repro "$TMP/p.db" >"$TMP/p.txt"
+check "profile: identical" cmp "$TMP/a.txt" "$TMP/p.txt"
+ask() { sqlite3 "$1" "$2"; }
+check "profile: every trial" test "$(ask "$TMP/p.db" 'SELECT count(DISTINCT number) FROM v_kernels')" = 10
+check "profile: only when asked for" test "$(ask "$TMP/a.db" 'SELECT count(*) FROM v_kernels')" = 0
+check "profile: the rows are all of the time" test "$(ask "$TMP/p.db" "SELECT count(*) FROM (SELECT 1 FROM v_kernels GROUP BY number
+	HAVING abs(sum(seconds) / max(step_s * steps * threads) - 1) > 1e-9 OR abs(sum(time_share) - 1) > 1e-9)")" = 0
+check "profile: the rows are all operations" test "$(ask "$TMP/p.db" "SELECT count(*) FROM v_trials t WHERE flops !=
+	(SELECT sum(flops) / max(steps) FROM v_kernels k WHERE k.number = t.number)")" = 0
+check "profile: limits and shares" test "$(ask "$TMP/p.db" "SELECT count(*) FROM v_kernels WHERE NOT (peak_gflops > 0 AND
+	memory_gbytes > 0) OR (kernel = 'matmul' AND NOT (gflops > 0 AND peak_share > 0 AND gbytes > 0 AND memory_share > 0))")" = 0
+check "profile: barriers and the rest" test "$(ask "$TMP/p.db" "SELECT count(*) FROM v_kernels WHERE shape IS NULL AND
+	kernel IN ('barriers', 'between kernels') AND gflops IS NULL")" = 20
+
 # -- going on
 search "$TMP/r.db" --trials 4 >/dev/null 2>&1
 check "going on" "$GM" search --db "$TMP/r.db" --trials 10 --quiet
