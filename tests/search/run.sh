@@ -146,6 +146,10 @@ for option in save loss-log save-grads; do
 	cp "$TMP/said" "$TMP/said.train"
 	check "the message has the path, no epoch was trained" sh -c 'grep -q no/such "$1" && ! grep -q epoch "$1"' - "$TMP/said.train"
 done
+check "train" code 0 "$GM" train examples/seed.gm --data fashion-mnist --epochs 1 --limit-train 1000
+check "train: its epoch says elapsed" grep -Eq '^epoch 1 .*  elapsed [0-9.]+ s$' "$TMP/said"
+check "train: its times say what they count" awk '$1 == "elapsed" && /since the program began/ { e = $2 }
+	$1 == "wall" && /training/ { w = $2 } $1 == "compile" { c = $2 / 1000 } END { exit !(e > w && w > c && c > 0) }' "$TMP/said"
 check "query writes nothing" code 65 "$GM" query "$TMP/a.db" "DELETE FROM trials"
 check "foreign file" code 69 "$GM" trials tests/search/run.sh
 check "missing file" code 66 "$GM" trials "$TMP/none.db"
