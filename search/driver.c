@@ -287,8 +287,8 @@ ir_status se_driver_message(se_driver *v, size_t who, const se_message *m)
 	case SE_M_ready:
 		return on_ready(v, w, m);
 	case SE_M_error:
-		return se_driver_say(v, m->status > IR_OK && m->status < IR_STATUS_COUNT ? (ir_status)m->status : IR_EINTERNAL,
-				     m->cause ? m->cause : "the worker cannot start");
+		ir_report(v->d, (ir_loc){0, 0, 0}, IR_E_worker, m->cause ? m->cause : "the worker cannot start");
+		return m->status > IR_OK && m->status < IR_STATUS_COUNT ? (ir_status)m->status : IR_EINTERNAL;
 	case SE_M_epoch:
 		i = se_driver_find(v, m->number);
 		if (!i || i->state != SE_RUNNING)

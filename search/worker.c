@@ -45,12 +45,15 @@ typedef struct worker {
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
-static bool send_error(worker *w, ir_status st, const ir_diag *d)
+/* A status alone needs a name in front; a message has one. */
+static void send_error(worker *w, ir_status st, const char *data, ir_diag *d)
 {
 	se_message m = {.kind = SE_M_error, .status = st};
 
-	m.cause = ir_diag_size(d) ? ir_diag_get(d, 0)->text : ir_status_text(st);
-	return se_wire_send(&w->wire, &m);
+	if (!ir_diag_size(d))
+		ir_report(d, (ir_loc){0, 0, 0}, IR_E_file, data ? data : "data", ir_status_text(st));
+	m.cause = ir_diag_get(d, 0)->text;
+	se_wire_send(&w->wire, &m);
 }
 
 static bool open_data(worker *w, const se_message *o)
@@ -71,7 +74,7 @@ static bool open_data(worker *w, const se_message *o)
 	if (st == IR_OK)
 		st = cc_context_new(&options, &w->context, d);
 	if (st != IR_OK) {
-		send_error(w, st, d);
+		send_error(w, st, o->data, d);
 		ir_diag_free(d);
 		return false;
 	}

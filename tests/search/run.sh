@@ -93,6 +93,7 @@ check "going on" "$GM" search --db "$TMP/r.db" --trials 10 --quiet
 repro "$TMP/r.db" >"$TMP/r.txt"
 check "in two parts: identical" cmp "$TMP/a.txt" "$TMP/r.txt"
 check "nothing left to do" "$GM" search --db "$TMP/r.db" --trials 10 --quiet
+check "a new file where none can be" code 74 "$GM" search $OPTIONS --db "$TMP/no/such.db"
 check "another seed is refused" code 64 "$GM" search --db "$TMP/r.db" --seed 6
 cp "$TMP/said" "$TMP/said.seed"
 check "the message names the option" grep -q -e --seed "$TMP/said.seed"
@@ -138,6 +139,15 @@ check "the message says so" grep -q 'no such file' "$TMP/said"
 check "data: not UTF-8" code 64 "$GM" search --data "$(printf 'a\377')" --db "$TMP/none.db"
 check "export: not UTF-8" code 64 "$GM" best "$TMP/a.db" --export "$TMP/$(printf 'a\377')"
 check "save: not UTF-8" code 64 "$GM" search --data fashion-mnist --save --db "$TMP/$(printf 'a\377.db')"
+echo 'not IDX' >"$TMP/bad.idx"
+"$GM" best "$TMP/a.db" --ir | sed 's/784/783/g' >"$TMP/narrow.gm"
+check "bad data" code 65 "$GM" search --data "$TMP/bad.idx" --db "$TMP/none.db"
+check "the message names the file once" test "$(grep -o bad.idx "$TMP/said" | wc -l)" = 1
+check "no data" code 66 "$GM" search --data "$TMP/no.idx" --db "$TMP/none.db"
+check "models that do not fit the data" code 65 "$GM" search --data fashion-mnist --models "$TMP/narrow.gm" --db "$TMP/none.db"
+: >"$TMP/empty.db"
+check "bad data, empty file" code 65 "$GM" search --data "$TMP/bad.idx" --db "$TMP/empty.db"
+check "it is still empty" test ! -s "$TMP/empty.db"
 check "none of them made a file" test ! -e "$TMP/none.db"
 check "too many threads" code 64 "$GM" search --db "$TMP/a.db" --threads 1025
 check "train: too many threads" code 64 "$GM" train examples/seed.gm --data fashion-mnist --threads 1025
