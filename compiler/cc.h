@@ -182,16 +182,31 @@ IR_MUSTUSE ir_status cc_measure_peak(cc_context *c, int threads, double seconds,
 /* The same for memory: bytes read and written per second by copies that no cache holds, in GB/s. */
 IR_MUSTUSE ir_status cc_measure_bandwidth(int threads, double seconds, double *gbytes);
 
-/* One row of a profile: the launches of a program that have the same name and size. Times are per step, over all threads. */
+/* One row of a profile: the launches of a program that have the same name and size; or the barriers; or what is left, between
+ * kernels. Everything is per step, of all threads together. */
 typedef struct cc_profile_row {
-	char name[64];     /* "matmul 128x256x784 +3": rows x columns (x depth), operations of the epilogue */
-	int launches;
+	char kernel[32];   /* "matmul"; CC_ROW_BARRIERS, CC_ROW_BETWEEN */
+	char shape[64];    /* "128x256x784": rows x columns (x depth); empty: no kernel */
+	int fused;         /* operations of the epilogue */
+	int launches;      /* of barriers: how many */
 	double seconds;    /* inside the kernel */
 	double flops, bytes; /* executed; bytes: operands and results once each */
 } cc_profile_row;
 
-/* p's rows, longest first, in the arena. f: of an exec of p's plan. */
-cc_profile_row *cc_program_profile(const cc_program *p, const rt_profile *f, ir_arena *a, size_t *n);
+#define CC_ROW_BARRIERS "barriers"
+#define CC_ROW_BETWEEN  "between kernels"
+
+/* Kernels, longest first, then barriers and the rest: seconds add up to threads * step_s. */
+typedef struct cc_profile {
+	cc_profile_row *row;
+	size_t n;
+	int threads;   /* that really ran */
+	int64_t steps; /* counted */
+	double step_s; /* one step by the clock */
+} cc_profile;
+
+/* f: of an exec of p's plan, with a step in it. Rows live in the arena. */
+cc_profile cc_program_profile(const cc_program *p, const rt_profile *f, ir_arena *a);
 
 /* The plan as text: kernels, launches, barriers, slots (--emit=plan). The LLVM IR or assembly of its kernels. */
 void cc_program_print_plan(const cc_program *p, ir_str *out);

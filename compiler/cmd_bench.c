@@ -186,48 +186,54 @@ static void report(const bench *b, const char *path)
 static void end_json(const bench *b)
 {
 	const rt_profile *f = rt_exec_profile(b->exec);
-	const cc_profile_row *r;
-	size_t n;
 
 	if (f) {
-		r = cc_program_profile(b->program, f, b->a, &n);
-		printf(", \"memory_gbytes\": %.2f, \"team\": %d, \"barrier_us\": %.3f, \"profile\": [", b->bandwidth, f->team,
-		       1e6 * f->wait / (double)f->steps);
-		for (size_t i = 0; i < n; i++)
-			printf("%s{\"kernel\": \"%s\", \"launches\": %d, \"us\": %.3f, \"flops\": %.0f, \"bytes\": %.0f}", i ? ", " : "",
-			       r[i].name, r[i].launches, 1e6 * r[i].seconds, r[i].flops, r[i].bytes);
+		cc_profile p = cc_program_profile(b->program, f, b->a);
+
+		printf(", \"memory_gbytes\": %.2f, \"team\": %d, \"barrier_us\": %.3f, \"profile\": [", b->bandwidth, p.threads,
+		       1e6 * f->wait / (double)p.steps);
+		for (size_t i = 0; i < p.n; i++) {
+			const cc_profile_row *r = &p.row[i];
+
+			printf("%s{\"kernel\": \"%s\", \"shape\": \"%s\", \"fused\": %d, \"launches\": %d, \"us\": %.3f, \"flops\": %.0f, "
+			       "\"bytes\": %.0f}", i ? ", " : "", r->kernel, r->shape, r->fused, r->launches, 1e6 * r->seconds, r->flops,
+			       r->bytes);
+		}
 		printf("]");
 	}
 	printf("}\n");
 }
 
-static void print_part(const char *name, int count, double us, double total_us)
+/* Barriers and the rest have a time and nothing else. */
+static void print_row(const bench *b, const cc_profile *p, const cc_profile_row *r)
 {
-	printf("%-34s %8d %10.2f %42s %5.1f %%\n", name, count, us, "", 100 * us / total_us);
+	double s = r->seconds / p->threads, flops = s > 0 ? r->flops / s / 1e9 : 0, bytes = s > 0 ? r->bytes / s / 1e9 : 0;
+	double share = 100 * s / p->step_s;
+	char name[128], fused[16] = "";
+
+	if (!r->shape[0]) {
+		printf("%-34s %8d %10.2f %42s %5.1f %%\n", r->kernel, r->launches, 1e6 * r->seconds, "", share);
+		return;
+	}
+	if (r->fused)
+		snprintf(fused, sizeof fused, " +%d", r->fused);
+	snprintf(name, sizeof name, "%s %s%s", r->kernel, r->shape, fused);
+	printf("%-34s %8d %10.2f %9.1f %6.1f %% %7.1f %7.1f %% %5.1f %%\n", name, r->launches, 1e6 * r->seconds, flops,
+	       100 * flops / b->peak, bytes, 100 * bytes / b->bandwidth, share);
 }
 
 /* The step's time on all threads, taken apart: every line is a share of threads x wall, so the last column sums to 100 %. */
 static void report_profile(const bench *b)
 {
-	const rt_profile *f = rt_exec_profile(b->exec);
-	double us = 1e6 / (double)f->steps, total = f->wall * f->team * us, rest = total - f->wait * us;
-	size_t n;
-	const cc_profile_row *r = cc_program_profile(b->program, f, b->a, &n);
+	cc_profile p = cc_program_profile(b->program, rt_exec_profile(b->exec), b->a);
 
 	printf("%-34s %8s %10s %9s %8s %7s %9s %7s\n", "kernel", "launches", "us/step", "GFLOP/s", "of peak", "GB/s", "of memory",
 	       "time");
-	for (size_t i = 0; i < n; i++) {
-		double s = r[i].seconds / f->team, flops = s > 0 ? r[i].flops / s / 1e9 : 0, bytes = s > 0 ? r[i].bytes / s / 1e9 : 0;
-
-		rest -= 1e6 * r[i].seconds;
-		printf("%-34s %8d %10.2f %9.1f %6.1f %% %7.1f %7.1f %% %5.1f %%\n", r[i].name, r[i].launches, 1e6 * r[i].seconds, flops,
-		       100 * flops / b->peak, bytes, 100 * bytes / b->bandwidth, 1e8 * r[i].seconds / total);
-	}
-	print_part("barriers", cc_program_stats(b->program)->levels, f->wait * us, total);
-	print_part("between kernels", 0, rest, total);
+	for (size_t i = 0; i < p.n; i++)
+		print_row(b, &p, &p.row[i]);
 	printf("us/step: of all %d threads together, so it sums to %d times the step. GFLOP/s and GB/s: as if all of them ran this kernel.\n"
 	       "memory: %.1f GB/s read and written; bytes are operands and results once per launch, so over 100 %% comes from caches\n",
-	       f->team, f->team, b->bandwidth);
+	       p.threads, p.threads, b->bandwidth);
 }
 
 static void clean(bench *b)

@@ -23,3 +23,7 @@ SELECT cause, count(*) AS trials FROM v_trials WHERE state = 'FAIL' GROUP BY cau
 
 -- 6. Where did the time go?
 SELECT sum(train_s) AS train_s, sum(compile_ms) / 1000 AS compile_s, avg(compile_ms) AS ms_per_model FROM v_trials;
+
+-- 7. The same, kernel by kernel, after a search with --profile: all trials together, seconds of all threads.
+SELECT kernel, sum(calls) AS calls, sum(seconds) AS seconds, sum(flops) / sum(seconds * peak_gflops / threads) / 1e9 AS peak_share
+FROM v_kernels GROUP BY kernel ORDER BY seconds DESC;

@@ -142,6 +142,7 @@ static int parse(int argc, char **argv, arguments *a)
 		{"seed", IR_OPT_INT, &o->seed, 0, "S", "same seed, same trials (0)"},
 		{"finalists", IR_OPT_INT, &o->finalists, 0, "K", "trials that see the test rows at the end (3)"},
 		{"save", IR_OPT_FLAG, &o->save, 0, NULL, "keep the best weights beside the database"},
+		{"profile", IR_OPT_FLAG, &o->profile, 0, NULL, "keep where each trial's time goes, kernel by kernel (v_kernels)"},
 		{"quiet", IR_OPT_FLAG, &o->quiet, 0, NULL, "no progress"},
 		{"json", IR_OPT_FLAG, &a->json, 0, NULL, "one JSON object at the end"},
 	};

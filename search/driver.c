@@ -172,7 +172,8 @@ static se_item *pick(se_driver *v)
 
 static ir_status dispatch(se_driver *v, se_worker *w, se_item *i)
 {
-	se_message m = {.kind = SE_M_task, .number = i->number, .ir = i->ir, .seed = v->study.seed};
+	se_message m = {.kind = SE_M_task, .number = i->number, .ir = i->ir, .seed = v->study.seed,
+		.measure = v->o->profile};
 	ir_status st = record(v, i->number);
 
 	if (st == IR_OK)
@@ -243,7 +244,8 @@ static ir_status on_result(se_driver *v, se_worker *w, const se_message *m)
 	se_item *i = se_driver_find(v, m->number);
 	se_outcome o = {.state = m->status == IR_OK ? SE_COMPLETE : SE_FAIL, .cause = m->cause, .value = m->value,
 		.n_params = m->n_params, .flops = m->flops, .arena_bytes = m->arena_bytes, .epochs = m->epochs,
-		.compile_ms = m->compile_ms, .train_s = m->train_s, .weights_key = m->weights_key, .target = v->target};
+		.compile_ms = m->compile_ms, .train_s = m->train_s, .weights_key = m->weights_key, .target = v->target,
+		.profile = m->profile};
 
 	w->state = SE_WORKER_IDLE; /* whatever the result is worth: somebody may wait for this worker */
 	if (!i || i->state != SE_RUNNING || w->number != m->number)
@@ -285,8 +287,8 @@ ir_status se_driver_message(se_driver *v, size_t who, const se_message *m)
 	case SE_M_ready:
 		return on_ready(v, w, m);
 	case SE_M_error:
-		return se_driver_say(v, m->status > IR_OK && m->status < IR_STATUS_COUNT ? (ir_status)m->status : IR_EINTERNAL,
-				     m->cause ? m->cause : "the worker cannot start");
+		ir_report(v->d, (ir_loc){0, 0, 0}, IR_E_worker, m->cause ? m->cause : "the worker cannot start");
+		return m->status > IR_OK && m->status < IR_STATUS_COUNT ? (ir_status)m->status : IR_EINTERNAL;
 	case SE_M_epoch:
 		i = se_driver_find(v, m->number);
 		if (!i || i->state != SE_RUNNING)

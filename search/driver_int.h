@@ -31,7 +31,7 @@ typedef struct se_driver {
 	const se_options *o;
 	ir_diag *d;
 	ir_arena *arena; /* lives as long as the run */
-	se_store *store;
+	se_store *store; /* NULL: a new file, not made before the inputs are known to be good */
 	se_study study;
 	se_space *space;
 	se_sampler *sampler;

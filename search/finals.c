@@ -334,9 +334,11 @@ ir_status se_driver_sum_up(se_driver *v, se_summary *out)
 		"LEFT JOIN x_floor f ON f.study_id = t.study_id AND f.latent = x.latent "
 		"WHERE t.study_id = ?1 AND t.state = 'COMPLETE' ORDER BY b.value, t.number LIMIT 1";
 	ir_arena *a = ar_open();
-	se_table t;
-	ir_status st = se_store_select(v->store, sql, &(se_arg){NULL, v->study.id}, 1, a, &t, v->d);
+	se_table t = {0};
+	ir_status st = IR_OK;
 
+	if (v->store) /* none: stopped before there was anything to write down */
+		st = se_store_select(v->store, sql, &(se_arg){NULL, v->study.id}, 1, a, &t, v->d);
 	out->best_value = out->best_test_value = out->pca_value = out->pca_test_value = NAN;
 	if (st == IR_OK && t.nrow) {
 		out->best_number = t.cell[0].i;
@@ -353,5 +355,5 @@ ir_status se_driver_sum_up(se_driver *v, se_summary *out)
 		out->waiting += v->item[i].state <= SE_RUNNING && v->item[i].id;
 		out->trials += v->item[i].id != 0;
 	}
-	return st == IR_OK && out->best_number < 0 ? find_cause(v, out) : st;
+	return st == IR_OK && out->best_number < 0 && out->failed ? find_cause(v, out) : st;
 }

@@ -51,8 +51,8 @@ static ir_status on_message(again *g, const se_message *m)
 		se_wire_send(&g->pool.worker[0].wire, &g->task);
 		return IR_OK;
 	case SE_M_error:
-		return fail(g, m->status > IR_OK && m->status < IR_STATUS_COUNT ? (ir_status)m->status : IR_EINTERNAL,
-			    m->cause ? m->cause : "the worker cannot start");
+		ir_report(g->d, (ir_loc){0, 0, 0}, IR_E_worker, m->cause ? m->cause : "the worker cannot start");
+		return m->status > IR_OK && m->status < IR_STATUS_COUNT ? (ir_status)m->status : IR_EINTERNAL;
 	case SE_M_epoch:
 		compare_epoch(g, m);
 		return IR_OK;

@@ -2,7 +2,7 @@
 -- search/schema.sql -- the trial store, version 1 (PRAGMA user_version).
 -- Part 1 is Optuna's schema (12, head v3.2.0.a), so that its tools open the file. Part 2 is ours: x_* STRICT tables.
 -- Part 3, the v_* views, is the documented interface (search/README.md): columns are added, never renamed.
--- A new trial column: a column of x_trial, of v_trials, a migration step and user_version + 1 (store.c).
+-- This file stays as it is: what came later is in schema_2.sql and so on, one file per version (store_open.c).
 
 -- Part 1: Optuna --------------------------------------------------------------------------------------------
 

@@ -2,10 +2,12 @@
  * search/setup.c -- how a search begins: the store, the study (new, or as it was left), its history, the workers'
  * opening message. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "compiler/model_file.h"
 #include "search/cmd.h"
@@ -192,15 +194,32 @@ static ir_status open_space(se_driver *v)
 	return IR_OK;
 }
 
+/* A file that is not there, or empty, is made only when the workers have found the inputs good (se_driver_open_study). */
+static bool has_history(const char *path)
+{
+	struct stat f;
+
+	return stat(path, &f) ? errno != ENOENT : !S_ISREG(f.st_mode) || f.st_size > 0;
+}
+
+static ir_status find_study(se_driver *v, se_study *old)
+{
+	ir_status st;
+
+	*old = (se_study){0};
+	if (!has_history(v->o->db))
+		return IR_OK;
+	st = se_store_open(v->o->db, SE_OPEN_WRITE, &v->store, v->d);
+	return st == IR_OK ? se_store_find_study(v->store, v->o->study, v->arena, old, v->d) : st;
+}
+
 ir_status se_driver_prepare(se_driver *v, bool *usage)
 {
 	se_study old;
 	ir_status st = read_models(v);
 
 	if (st == IR_OK)
-		st = se_store_open(v->o->db, SE_OPEN_WRITE, &v->store, v->d);
-	if (st == IR_OK)
-		st = se_store_find_study(v->store, v->o->study, v->arena, &old, v->d);
+		st = find_study(v, &old);
 	if (st != IR_OK)
 		return st;
 	if (!se_study_resolve(v->o, &old, &v->study, v->d)) {
@@ -253,7 +272,7 @@ static ir_status fits_data(se_driver *v, const se_message *ready)
 	return ok ? IR_OK : IR_EINPUT;
 }
 
-/* An old study must meet the same data; a new one is written down now that its sizes are known. */
+/* An old study must meet the same data; a new one is written down now that its inputs are good and its sizes known. */
 ir_status se_driver_open_study(se_driver *v, const se_message *ready)
 {
 	se_study *s = &v->study;
@@ -276,7 +295,10 @@ ir_status se_driver_open_study(se_driver *v, const se_message *ready)
 	s->ntrain = ready->ntrain;
 	s->nval = ready->nval;
 	s->ntest = ready->ntest;
-	st = se_store_add_study(v->store, s, v->d);
+	if (!v->store)
+		st = se_store_open(v->o->db, SE_OPEN_WRITE, &v->store, v->d);
+	if (st == IR_OK)
+		st = se_store_add_study(v->store, s, v->d);
 	if (st == IR_OK)
 		st = se_store_lease(v->store, s->id, v->d);
 	return st == IR_OK ? se_driver_plan_floors(v) : st;

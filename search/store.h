@@ -5,6 +5,7 @@
 #define SEARCH_STORE_H
 
 #include "ir/ir.h"
+#include "search/profile.h"
 #include "search/space.h"
 
 typedef struct se_store se_store;
@@ -66,6 +67,7 @@ typedef struct se_outcome {
 	int64_t n_params, flops, arena_bytes, epochs;
 	double compile_ms, train_s;
 	const char *weights_key, *target; /* may be NULL */
+	const se_profile *profile;        /* NULL: not measured */
 } se_outcome;
 
 /* A new row, WAITING, with its parameters. *trial is its id. */

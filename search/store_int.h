@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * search/store_int.h -- what store.c and store_read.c share. */
+ * search/store_int.h -- what the files of the store share. */
 #ifndef SEARCH_STORE_INT_H
 #define SEARCH_STORE_INT_H
 
@@ -10,7 +10,7 @@ typedef enum query {
 	Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_FIND_STUDY, Q_ADD_STUDY, Q_ADD_DIRECTION, Q_ADD_METRIC, Q_ADD_XSTUDY,
 	Q_ADD_EVENT, Q_ADD_FLOOR, Q_ADD_TRIAL, Q_ADD_XTRIAL, Q_ADD_PARAM, Q_ADD_XPARAM, Q_START, Q_ADD_EPOCH, Q_ADD_BITS, Q_END,
 	Q_ADD_VALUE, Q_SET_RESULT, Q_WAIT, Q_DROP_CURVE, Q_DROP_BITS, Q_ATTEMPT, Q_SET_TEST, Q_RUNNING, Q_HISTORY,
-	Q_PARAMS, Q_FIND_KEY, Q_COUNT
+	Q_PARAMS, Q_FIND_KEY, Q_ADD_PROFILE, Q_ADD_KERNEL, Q_COUNT
 } query;
 
 struct se_store {
@@ -20,9 +20,23 @@ struct se_store {
 	int lease; /* descriptor; -1: none */
 };
 
+extern const char *const se_sql_source[Q_COUNT];
+
 /* A message about the file, returning st; the same with SQLite's own words for rc. */
 ir_status se_sql_say(const se_store *s, ir_status st, const char *text, ir_diag *d);
 ir_status se_sql_fail(const se_store *s, int rc, ir_diag *d);
+ir_status se_sql_status(int rc);
+
+/* Runs a bound statement that returns no rows; the second binds its only parameter first. */
+ir_status se_sql_run(se_store *s, query which, ir_diag *d);
+ir_status se_sql_run_int(se_store *s, query which, int64_t v, ir_diag *d);
+void se_bind_text(se_store *s, query q, int i, const char *text); /* must outlive the step; NULL binds NULL */
+void se_bind_real(se_store *s, query q, int i, double v);         /* SQLite stores NaN as NULL, which is what we mean */
+
+/* One change: begin, then end with how far it came, which commits or rolls back. */
+ir_status se_sql_begin(se_store *s, ir_diag *d);
+ir_status se_sql_end(se_store *s, ir_status st, ir_diag *d);
+
 bool se_is_folder(const char *path);
 const char *se_sql_text(ir_arena *a, sqlite3_stmt *q, int i); /* NULL for NULL */
 

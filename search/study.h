@@ -17,6 +17,7 @@ typedef struct se_options {
 	int64_t jobs, threads; /* 0: from the number of cores */
 	int64_t finalists;     /* how many trials see the test rows at the end */
 	bool save, quiet;
+	bool profile;          /* trials of this run count where their steps' time goes */
 	ir_arena *texts; /* with models: theirs, into which messages point; outlives the messages */
 } se_options;
 

@@ -155,6 +155,7 @@ static bool configure(const se_message *t, int threads, le_config *cfg)
 		cfg->seed = (uint64_t)t->seed;
 		cfg->threads = threads;
 		cfg->test = t->test;
+		cfg->profile = t->measure;
 		return t->batch > 0 && t->epochs >= 0;
 	}
 	return false;

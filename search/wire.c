@@ -5,11 +5,12 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-typedef enum field_kind { FIELD_TEXT, FIELD_INT, FIELD_REAL } field_kind;
+typedef enum field_kind { FIELD_TEXT, FIELD_INT, FIELD_REAL, FIELD_PROFILE } field_kind;
 
 static const struct {
 	const char *name;
@@ -20,10 +21,12 @@ static const struct {
 #define TEXT(name, in) {#name, FIELD_TEXT, offsetof(se_message, name), in},
 #define INT(name, in) {#name, FIELD_INT, offsetof(se_message, name), in},
 #define REAL(name, in) {#name, FIELD_REAL, offsetof(se_message, name), in},
-	SE_FIELDS(TEXT, INT, REAL)
+#define PROFILE(name, in) {#name, FIELD_PROFILE, offsetof(se_message, name), in},
+	SE_FIELDS(TEXT, INT, REAL, PROFILE)
 #undef TEXT
 #undef INT
 #undef REAL
+#undef PROFILE
 };
 
 static const char *const message_name[SE_MESSAGE_COUNT] = {
@@ -60,11 +63,32 @@ bool se_wire_text(const char *text)
 	return ok;
 }
 
+static json_t *put_real(double v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
+}
+
+/* One array per row: its names would be most of the message. */
+static json_t *put_profile(const se_profile *p)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < p->step.n; i++) {
+		const cc_profile_row *r = &p->step.row[i];
+
+		json_array_append_new(rows, json_pack("[s,s,i,i,f,f,f]", r->kernel, r->shape, r->fused, r->launches, r->seconds,
+						      r->flops, r->bytes));
+	}
+	return json_pack("{s:i,s:I,s:f,s:o,s:o,s:o}", "threads", p->step.threads, "steps", (json_int_t)p->step.steps,
+			 "step_s", p->step.step_s, "peak_gflops", put_real(p->peak_gflops), "memory_gbytes",
+			 put_real(p->memory_gbytes), "rows", rows);
+}
+
 static json_t *put_field(size_t i, const se_message *m)
 {
 	const char *p = (const char *)m + fields[i].at;
+	const se_profile *profile;
 	const char *text;
-	double real;
 
 	switch (fields[i].kind) {
 	case FIELD_TEXT:
@@ -73,8 +97,10 @@ static json_t *put_field(size_t i, const se_message *m)
 	case FIELD_INT:
 		return json_integer(*(const int64_t *)p);
 	case FIELD_REAL:
-		real = *(const double *)p;
-		return isfinite(real) ? json_real(real) : json_null();
+		return put_real(*(const double *)p);
+	case FIELD_PROFILE:
+		profile = *(const se_profile *const *)p;
+		return profile ? put_profile(profile) : json_null();
 	}
 	return NULL;
 }
@@ -100,7 +126,48 @@ void se_wire_encode(const se_message *m, ir_str *out)
 	free(text);
 }
 
-static bool get_field(size_t i, const json_t *v, ir_arena *a, se_message *m)
+static bool get_real(const json_t *v, double *out)
+{
+	*out = json_is_null(v) ? (double)NAN : json_number_value(v);
+	return json_is_null(v) || json_is_number(v);
+}
+
+static bool get_row(json_t *v, cc_profile_row *r)
+{
+	const char *kernel, *shape;
+
+	if (json_unpack(v, "[s,s,i,i,F,F,F!]", &kernel, &shape, &r->fused, &r->launches, &r->seconds, &r->flops, &r->bytes))
+		return false;
+	snprintf(r->kernel, sizeof r->kernel, "%s", kernel);
+	snprintf(r->shape, sizeof r->shape, "%s", shape);
+	return true;
+}
+
+static bool get_profile(json_t *v, ir_arena *a, const se_profile **out)
+{
+	se_profile *p = ar_new(a, se_profile, 1);
+	json_t *peak, *memory, *rows;
+	json_int_t steps;
+
+	*out = NULL;
+	if (json_is_null(v))
+		return true;
+	if (json_unpack(v, "{s:i,s:I,s:F,s:o,s:o,s:o}", "threads", &p->step.threads, "steps", &steps, "step_s", &p->step.step_s,
+			"peak_gflops", &peak, "memory_gbytes", &memory, "rows", &rows))
+		return false;
+	if (!get_real(peak, &p->peak_gflops) || !get_real(memory, &p->memory_gbytes) || !json_is_array(rows))
+		return false;
+	p->step.steps = steps;
+	p->step.n = json_array_size(rows);
+	p->step.row = ar_new(a, cc_profile_row, p->step.n);
+	for (size_t i = 0; i < p->step.n; i++)
+		if (!get_row(json_array_get(rows, i), &p->step.row[i]))
+			return false;
+	*out = p;
+	return true;
+}
+
+static bool get_field(size_t i, json_t *v, ir_arena *a, se_message *m)
 {
 	char *p = (char *)m + fields[i].at;
 
@@ -114,8 +181,9 @@ static bool get_field(size_t i, const json_t *v, ir_arena *a, se_message *m)
 		*(int64_t *)p = json_integer_value(v);
 		return json_is_integer(v);
 	case FIELD_REAL:
-		*(double *)p = json_is_null(v) ? (double)NAN : json_number_value(v);
-		return json_is_null(v) || json_is_number(v);
+		return get_real(v, (double *)p);
+	case FIELD_PROFILE:
+		return get_profile(v, a, (const se_profile **)p);
 	}
 	return false;
 }

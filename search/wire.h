@@ -14,8 +14,9 @@
 #include <stdint.h>
 #include "ir/base/arena.h"
 #include "ir/base/str.h"
+#include "search/profile.h"
 
-#define SE_WIRE_VERSION 1
+#define SE_WIRE_VERSION 2
 #define SE_WIRE_MAX ((size_t)8 << 20) /* bytes of one message; a model text is at most a megabyte */
 
 #define SE_MESSAGES(X) X(hello) X(open) X(ready) X(error) X(task) X(epoch) X(result) X(ask_floor) X(floor)
@@ -27,9 +28,9 @@ typedef enum se_message_kind {
 	SE_MESSAGE_COUNT
 } se_message_kind;
 
-/* FIELD(kind, name, messages that carry it). A field is always there; text may be null, a real is null for NaN. */
+/* KIND(name, messages that carry it). A field is always there; text and a profile may be null, a real is null for NaN. */
 #define IN(m) (1u << SE_M_##m)
-#define SE_FIELDS(TEXT, INT, REAL) \
+#define SE_FIELDS(TEXT, INT, REAL, PROFILE) \
 	INT(version, IN(hello) | IN(open)) \
 	TEXT(build, IN(hello)) \
 	TEXT(data, IN(open)) \
@@ -55,6 +56,7 @@ typedef enum se_message_kind {
 	INT(batch, IN(task)) \
 	INT(epochs, IN(task) | IN(result)) \
 	INT(test, IN(task)) \
+	INT(measure, IN(task)) \
 	TEXT(save, IN(task)) \
 	INT(epoch, IN(epoch)) \
 	REAL(train, IN(epoch)) \
@@ -66,6 +68,7 @@ typedef enum se_message_kind {
 	REAL(compile_ms, IN(result)) \
 	REAL(train_s, IN(result)) \
 	TEXT(weights_key, IN(result)) \
+	PROFILE(profile, IN(result)) \
 	INT(latent, IN(ask_floor) | IN(floor))
 
 typedef struct se_message {
@@ -73,10 +76,12 @@ typedef struct se_message {
 #define TEXT(name, in) const char *name;
 #define INT(name, in) int64_t name;
 #define REAL(name, in) double name;
-	SE_FIELDS(TEXT, INT, REAL)
+#define PROFILE(name, in) const se_profile *name;
+	SE_FIELDS(TEXT, INT, REAL, PROFILE)
 #undef TEXT
 #undef INT
 #undef REAL
+#undef PROFILE
 } se_message;
 
 typedef struct se_wire {

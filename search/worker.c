@@ -16,6 +16,8 @@
 #include "search/trial.h"
 #include "search/wire.h"
 
+#define MEASURE_SECONDS 0.2 /* for each limit of the machine */
+
 #define KEEP 3 /* weights of the best trials stay here, so that a finalist need not be trained again */
 
 typedef struct kept {
@@ -31,6 +33,8 @@ typedef struct worker {
 	le_data data;
 	bool loaded;
 	int threads;
+	bool measured;       /* the two below were tried */
+	double peak, memory; /* limits of the machine on our threads; NAN: unknown */
 	le_pca *pca;
 	kept keep[KEEP];
 	/* the running trial */
@@ -41,12 +45,15 @@ typedef struct worker {
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
-static bool send_error(worker *w, ir_status st, const ir_diag *d)
+/* A status alone needs a name in front; a message has one. */
+static void send_error(worker *w, ir_status st, const char *data, ir_diag *d)
 {
 	se_message m = {.kind = SE_M_error, .status = st};
 
-	m.cause = ir_diag_size(d) ? ir_diag_get(d, 0)->text : ir_status_text(st);
-	return se_wire_send(&w->wire, &m);
+	if (!ir_diag_size(d))
+		ir_report(d, (ir_loc){0, 0, 0}, IR_E_file, data ? data : "data", ir_status_text(st));
+	m.cause = ir_diag_get(d, 0)->text;
+	se_wire_send(&w->wire, &m);
 }
 
 static bool open_data(worker *w, const se_message *o)
@@ -67,7 +74,7 @@ static bool open_data(worker *w, const se_message *o)
 	if (st == IR_OK)
 		st = cc_context_new(&options, &w->context, d);
 	if (st != IR_OK) {
-		send_error(w, st, d);
+		send_error(w, st, o->data, d);
 		ir_diag_free(d);
 		return false;
 	}
@@ -136,11 +143,27 @@ static ir_status save(const se_message *t, const le_weights *w, ir_str *cause)
 	return st;
 }
 
+/* Once in a worker's life, while the others train: so they are limits under the load of this search. */
+static void measure_machine(worker *w)
+{
+	ir_diag *d = ir_diag_new();
+
+	w->measured = true;
+	if (cc_measure_peak(w->context, w->threads, MEASURE_SECONDS, &w->peak, d) != IR_OK)
+		w->peak = NAN;
+	if (cc_measure_bandwidth(w->threads, MEASURE_SECONDS, &w->memory) != IR_OK)
+		w->memory = NAN;
+	ir_diag_free(d);
+}
+
 static bool send_result(worker *w, const se_message *t, ir_status st, const le_result *r, const char *cause)
 {
 	char key[IR_KEY_CHARS];
 	se_message m = {.kind = SE_M_result, .number = t->number, .status = st, .cause = cause};
+	se_profile profile = {r->profile, w->peak, w->memory};
 
+	if (r->profile.n)
+		m.profile = &profile;
 	ir_key_print(r->weights_key, key);
 	m.value = value_of(r);
 	m.test_value = isnan(r->test_mse) ? r->test_loss : r->test_mse;
@@ -166,6 +189,8 @@ static bool run_task(worker *w, const se_message *t)
 	w->number = t->number;
 	w->result = &r;
 	w->quiet = t->test;
+	if (t->measure && !w->measured)
+		measure_machine(w);
 	st = se_trial_run(w->context, &w->data, t, w->threads, k ? &k->weights : NULL, report_epoch, w, &r, &cause);
 	if (st == IR_OK && t->save)
 		st = save(t, &r.weights, &cause);

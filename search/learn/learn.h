@@ -84,6 +84,7 @@ typedef struct le_config {
 	int threads;
 	cc_precision precision;
 	bool test;        /* evaluate the test rows at the end */
+	bool profile;     /* count where the steps' time goes; changes no result */
 	int64_t max_steps; /* 0 = no limit */
 	const le_weights *init; /* NULL = initialisers; names must match params, shapes must agree */
 	le_tick *tick;    /* NULL = none */
@@ -107,6 +108,7 @@ typedef struct le_result {
 	double *epoch_val;   /* validation mse (or loss) after each epoch; heap */
 	le_weights weights;  /* final parameters in canonical order; owned; none after IR_ENAN */
 	ir_key weights_key;  /* hash of names, shapes and bits: what replay compares */
+	cc_profile profile;  /* of all steps, if cfg asked for it and a step ran; rows: heap */
 } le_result;
 
 /* Trains entry "main" of m. IR_ENAN as soon as a loss is not finite (result holds what was reached), IR_ENOMEM,

@@ -212,6 +212,20 @@ static ir_status run_all(loop *l, le_progress *progress, void *ctx)
 	return s == IR_OK ? t : s;
 }
 
+/* Moves what was counted out of the arenas that die with the run. */
+static void take_profile(loop *l)
+{
+	const rt_profile *f = rt_exec_profile(l->run.step.exec);
+	cc_profile p;
+
+	if (!f || !f->steps)
+		return;
+	p = cc_program_profile(l->run.step.program, f, l->run.arena);
+	l->out->profile = p;
+	l->out->profile.row = ir_xmalloc(p.n, sizeof *p.row);
+	memcpy(l->out->profile.row, p.row, p.n * sizeof *p.row);
+}
+
 ir_status le_train(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
 		   le_progress *progress, void *ctx, le_result *out, ir_diag *d)
 {
@@ -225,7 +239,9 @@ ir_status le_train(cc_context *c, const ir_module *m, const le_data *data, const
 	s = le_run_open(&l->run, c, m, data, cfg, false, d);
 	if (s == IR_OK) {
 		prepare(l);
+		rt_exec_measure(l->run.step.exec, cfg->profile);
 		s = run_all(l, progress, ctx);
+		take_profile(l);
 	}
 	out->compile_ms = l->run.compile_ms;
 	le_run_close(&l->run);
@@ -240,6 +256,7 @@ void le_result_free(le_result *r)
 	free(r->step_loss);
 	free(r->epoch_val);
 	le_weights_free(&r->weights);
+	free(r->profile.row);
 	*r = (le_result){0};
 }
 

@@ -71,12 +71,29 @@ wait $pid
 repro "$TMP/w.db" >"$TMP/w.txt"
 check "after killed workers: identical" cmp "$TMP/a.txt" "$TMP/w.txt"
 
+# -- --profile changes no result, and its rows account for all of the time and all operations
+search "$TMP/p.db" --trials 10 --jobs 2 --profile >/dev/null 2>&1
+repro "$TMP/p.db" >"$TMP/p.txt"
+check "profile: identical" cmp "$TMP/a.txt" "$TMP/p.txt"
+ask() { sqlite3 "$1" "$2"; }
+check "profile: every trial" test "$(ask "$TMP/p.db" 'SELECT count(DISTINCT number) FROM v_kernels')" = 10
+check "profile: only when asked for" test "$(ask "$TMP/a.db" 'SELECT count(*) FROM v_kernels')" = 0
+check "profile: the rows are all of the time" test "$(ask "$TMP/p.db" "SELECT count(*) FROM (SELECT 1 FROM v_kernels GROUP BY number
+	HAVING abs(sum(seconds) / max(step_s * steps * threads) - 1) > 1e-9 OR abs(sum(time_share) - 1) > 1e-9)")" = 0
+check "profile: the rows are all operations" test "$(ask "$TMP/p.db" "SELECT count(*) FROM v_trials t WHERE flops !=
+	(SELECT sum(flops) / max(steps) FROM v_kernels k WHERE k.number = t.number)")" = 0
+check "profile: limits and shares" test "$(ask "$TMP/p.db" "SELECT count(*) FROM v_kernels WHERE NOT (peak_gflops > 0 AND
+	memory_gbytes > 0) OR (kernel = 'matmul' AND NOT (gflops > 0 AND peak_share > 0 AND gbytes > 0 AND memory_share > 0))")" = 0
+check "profile: barriers and the rest" test "$(ask "$TMP/p.db" "SELECT count(*) FROM v_kernels WHERE shape IS NULL AND
+	kernel IN ('barriers', 'between kernels') AND gflops IS NULL")" = 20
+
 # -- going on
 search "$TMP/r.db" --trials 4 >/dev/null 2>&1
 check "going on" "$GM" search --db "$TMP/r.db" --trials 10 --quiet
 repro "$TMP/r.db" >"$TMP/r.txt"
 check "in two parts: identical" cmp "$TMP/a.txt" "$TMP/r.txt"
 check "nothing left to do" "$GM" search --db "$TMP/r.db" --trials 10 --quiet
+check "a new file where none can be" code 74 "$GM" search $OPTIONS --db "$TMP/no/such.db"
 check "another seed is refused" code 64 "$GM" search --db "$TMP/r.db" --seed 6
 cp "$TMP/said" "$TMP/said.seed"
 check "the message names the option" grep -q -e --seed "$TMP/said.seed"
@@ -122,6 +139,15 @@ check "the message says so" grep -q 'no such file' "$TMP/said"
 check "data: not UTF-8" code 64 "$GM" search --data "$(printf 'a\377')" --db "$TMP/none.db"
 check "export: not UTF-8" code 64 "$GM" best "$TMP/a.db" --export "$TMP/$(printf 'a\377')"
 check "save: not UTF-8" code 64 "$GM" search --data fashion-mnist --save --db "$TMP/$(printf 'a\377.db')"
+echo 'not IDX' >"$TMP/bad.idx"
+"$GM" best "$TMP/a.db" --ir | sed 's/784/783/g' >"$TMP/narrow.gm"
+check "bad data" code 65 "$GM" search --data "$TMP/bad.idx" --db "$TMP/none.db"
+check "the message names the file once" test "$(grep -o bad.idx "$TMP/said" | wc -l)" = 1
+check "no data" code 66 "$GM" search --data "$TMP/no.idx" --db "$TMP/none.db"
+check "models that do not fit the data" code 65 "$GM" search --data fashion-mnist --models "$TMP/narrow.gm" --db "$TMP/none.db"
+: >"$TMP/empty.db"
+check "bad data, empty file" code 65 "$GM" search --data "$TMP/bad.idx" --db "$TMP/empty.db"
+check "it is still empty" test ! -s "$TMP/empty.db"
 check "none of them made a file" test ! -e "$TMP/none.db"
 check "too many threads" code 64 "$GM" search --db "$TMP/a.db" --threads 1025
 check "train: too many threads" code 64 "$GM" train examples/seed.gm --data fashion-mnist --threads 1025
@@ -130,6 +156,10 @@ for option in save loss-log save-grads; do
 	cp "$TMP/said" "$TMP/said.train"
 	check "the message has the path, no epoch was trained" sh -c 'grep -q no/such "$1" && ! grep -q epoch "$1"' - "$TMP/said.train"
 done
+check "train" code 0 "$GM" train examples/seed.gm --data fashion-mnist --epochs 1 --limit-train 1000
+check "train: its epoch says elapsed" grep -Eq '^epoch 1 .*  elapsed [0-9.]+ s$' "$TMP/said"
+check "train: its times say what they count" awk '$1 == "elapsed" && /since the program began/ { e = $2 }
+	$1 == "wall" && /training/ { w = $2 } $1 == "compile" { c = $2 / 1000 } END { exit !(e > w && w > c && c > 0) }' "$TMP/said"
 check "query writes nothing" code 65 "$GM" query "$TMP/a.db" "DELETE FROM trials"
 check "foreign file" code 69 "$GM" trials tests/search/run.sh
 check "missing file" code 66 "$GM" trials "$TMP/none.db"

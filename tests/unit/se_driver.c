@@ -160,6 +160,17 @@ static void the_floor_worker_dies_later(void **state)
 	assert_int_equal(v->nlost, 0);
 }
 
+/* The worker's message names the file already. */
+static void a_worker_that_cannot_begin(void **state)
+{
+	se_driver *v = &((fixture *)*state)->v;
+	se_message m = {.kind = SE_M_error, .status = IR_ENOINPUT, .cause = "x: no such file"};
+
+	assert_int_equal(se_driver_message(v, 0, &m), IR_ENOINPUT);
+	assert_int_equal(ir_diag_get(v->d, 0)->id, IR_E_worker);
+	assert_string_equal(ir_diag_get(v->d, 0)->text, m.cause);
+}
+
 /* No descriptors left: the message says so. */
 static void a_worker_that_cannot_be_started(void **state)
 {
@@ -186,6 +197,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(another_worker_dies_during_a_finalist), TEST(the_finalists_worker_dies), TEST(a_result_that_nobody_asked_for),
 		TEST(a_deadly_floor_is_given_up), TEST(the_floor_worker_dies_later), TEST(a_worker_that_cannot_be_started),
+		TEST(a_worker_that_cannot_begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

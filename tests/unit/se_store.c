@@ -168,6 +168,63 @@ static void views(void **state)
 	assert_non_null(strstr(t.cell[2].text, "activation="));
 }
 
+static void kernels(void **state)
+{
+	cc_profile_row row[] = {{"matmul", "4x5x6", 3, 2, 0.5, 3e9, 8e9}, {"gather", "4x5", 0, 1, 0, 0, 1},
+		{CC_ROW_BARRIERS, .launches = 7, .seconds = 0.25}, {CC_ROW_BETWEEN, .seconds = 0.25}};
+	se_profile p = {{row, 4, 2, 10, 0.5}, 24, NAN};
+	se_outcome o = {.state = SE_COMPLETE, .value = 1, .profile = &p};
+	fixture *f = *state;
+	int64_t id;
+	se_table t;
+
+	create(f);
+	complete(f, 0, 1); /* not measured */
+	id = propose(f, 1);
+	must(se_store_begin(f->s, id, f->d), f);
+	must(se_store_finish(f->s, id, &o, f->d), f);
+	t = ask(f, "SELECT number, shape, fused, threads, calls, seconds, flops, bytes, gflops, peak_share, gbytes, memory_share, "
+		"time_share FROM v_kernels WHERE kernel = 'matmul'");
+	assert_int_equal(t.nrow, 1);
+	assert_int_equal(t.cell[0].i, 1);
+	assert_string_equal(t.cell[1].text, "4x5x6");
+	assert_int_equal(t.cell[2].i, 3);
+	assert_int_equal(t.cell[3].i, 2);
+	assert_int_equal(t.cell[4].i, 20);
+	assert_true(t.cell[5].r == 5 && t.cell[6].r == 3e10 && t.cell[7].r == 8e10);
+	assert_true(t.cell[8].r == 12 && t.cell[9].r == 0.5 && t.cell[10].r == 32); /* both threads together */
+	assert_int_equal(t.cell[11].kind, SE_NULL);                                  /* the limit is unknown */
+	assert_true(t.cell[12].r == 0.5);
+	t = ask(f, "SELECT sum(seconds) = max(step_s * steps * threads), sum(time_share) FROM v_kernels");
+	assert_true(t.cell[0].i == 1 && t.cell[1].r == 1);
+	t = ask(f, "SELECT kernel, calls, gflops FROM v_kernels WHERE shape IS NULL OR seconds = 0");
+	assert_int_equal(t.nrow, 3);
+	assert_int_equal(t.cell[2].kind, SE_NULL); /* no time, no rate */
+	assert_int_equal(t.cell[4].i, 70);
+	assert_int_equal(t.cell[7].kind, SE_NULL);
+}
+
+/* A file of version 1 is read as it is, and gets what it lacks when it is opened to be written. */
+static void older_file(void **state)
+{
+	fixture *f = *state;
+	char command[300];
+
+	create(f);
+	complete(f, 0, 0.125);
+	se_store_close(f->s);
+	snprintf(command, sizeof command, "sqlite3 %s 'DROP VIEW v_kernels; DROP TABLE x_kernel; DROP TABLE x_profile; "
+		"PRAGMA user_version = 1'", f->path);
+	assert_int_equal(system(command), 0);
+	must(se_store_open(f->path, SE_OPEN_READ, &f->s, f->d), f);
+	assert_true(ask(f, "SELECT value FROM v_trials").cell[0].r == 0.125);
+	assert_int_equal(ask(f, "PRAGMA user_version").cell[0].i, 1);
+	reopen(f);
+	assert_int_equal(ask(f, "PRAGMA user_version").cell[0].i, 2);
+	assert_int_equal(ask(f, "SELECT * FROM v_kernels").nrow, 0);
+	assert_true(ask(f, "SELECT value FROM v_trials").cell[0].r == 0.125);
+}
+
 static void not_a_number_fails(void **state)
 {
 	fixture *f = *state;
@@ -273,7 +330,7 @@ static void foreign_files(void **state)
 	create(f);
 	se_store_close(f->s);
 	f->s = NULL;
-	refused(f, "sqlite3 %s 'PRAGMA user_version = 2'", "newer");
+	refused(f, "sqlite3 %s 'PRAGMA user_version = 99'", "newer");
 	create(f);
 	se_store_close(f->s);
 	f->s = NULL;
@@ -391,7 +448,8 @@ static void user_queries(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(history_survives), TEST(views), TEST(not_a_number_fails), TEST(cut_off_trials_wait), TEST(duplicates),
+		TEST(history_survives), TEST(views), TEST(kernels), TEST(older_file),
+		TEST(not_a_number_fails), TEST(cut_off_trials_wait), TEST(duplicates),
 		TEST(foreign_files), TEST(missing_and_unwritable), TEST(locked), TEST(one_driver), TEST(one_beginning),
 		TEST(user_queries),
 	};

@@ -48,6 +48,69 @@ static void round_trip(void **state)
 	ar_free(a);
 }
 
+static void a_profile_travels(void **state)
+{
+	cc_profile_row row[] = {{"matmul", "4x5x6", 3, 2, 1e-6, 480, 1e9 / 3}, {CC_ROW_BETWEEN, .seconds = -1e-9}};
+	se_profile p = {{row, 2, 2, 1000, 0.1}, 500.25, NAN};
+	se_message m = {.kind = SE_M_result, .profile = &p}, back;
+	ir_arena *a = ar_open();
+	ir_str s;
+
+	(void)state;
+	sb_init(&s);
+	se_wire_encode(&m, &s);
+	assert_true(se_wire_decode(s.s + 4, s.n - 4, a, &back));
+	assert_int_equal(back.profile->step.n, 2);
+	assert_int_equal(back.profile->step.threads, 2);
+	assert_int_equal(back.profile->step.steps, 1000);
+	assert_true(back.profile->step.step_s == 0.1 && back.profile->peak_gflops == 500.25 && isnan(back.profile->memory_gbytes));
+	assert_memory_equal(back.profile->step.row, row, sizeof row);
+	m.profile = NULL;
+	sb_clear(&s);
+	se_wire_encode(&m, &s);
+	assert_true(se_wire_decode(s.s + 4, s.n - 4, a, &back));
+	assert_null(back.profile);
+	sb_fini(&s);
+	ar_free(a);
+}
+
+/* A result with this in place of its profile. */
+static bool takes_profile(const char *profile)
+{
+	se_message m = {.kind = SE_M_result}, back;
+	ir_arena *a = ar_open();
+	const char *at;
+	ir_str s, t;
+	bool ok;
+
+	sb_init(&s);
+	sb_init(&t);
+	se_wire_encode(&m, &s);
+	at = strstr(s.s + 4, "\"profile\":null");
+	sb_printf(&t, "%.*s\"profile\":%s%s", (int)(at - (s.s + 4)), s.s + 4, profile, at + strlen("\"profile\":null"));
+	ok = se_wire_decode(t.s, t.n, a, &back);
+	sb_fini(&s);
+	sb_fini(&t);
+	ar_free(a);
+	return ok;
+}
+
+static void wrong_profiles(void **state)
+{
+#define HEAD "{\"threads\":2,\"steps\":3,\"step_s\":0.5,\"peak_gflops\":null,\"memory_gbytes\":1.5,\"rows\":"
+	(void)state;
+	assert_true(takes_profile(HEAD "[]}"));
+	assert_true(takes_profile(HEAD "[[\"a\",\"\",0,0,1,0,0]]}"));
+	assert_false(takes_profile("7"));
+	assert_false(takes_profile("{}"));
+	assert_false(takes_profile(HEAD "{}}"));
+	assert_false(takes_profile(HEAD "[7]}"));
+	assert_false(takes_profile(HEAD "[[\"a\",\"\",0,0,1,0]]}"));
+	assert_false(takes_profile(HEAD "[[\"a\",\"\",0,0,1,0,0,0]]}"));
+	assert_false(takes_profile(HEAD "[[\"a\",null,0,0,1,0,0]]}"));
+#undef HEAD
+}
+
 /* A cause may quote a file that is not UTF-8: the message arrives all the same. */
 static void strange_text(void **state)
 {
@@ -172,7 +235,8 @@ static void several_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip), cmocka_unit_test(strange_text), cmocka_unit_test(every_double_survives), cmocka_unit_test(wrong_messages),
+		cmocka_unit_test(round_trip), cmocka_unit_test(a_profile_travels), cmocka_unit_test(wrong_profiles),
+		cmocka_unit_test(strange_text), cmocka_unit_test(every_double_survives), cmocka_unit_test(wrong_messages),
 		cmocka_unit_test(truncated), cmocka_unit_test(too_long), cmocka_unit_test(several_at_once),
 	};
 
