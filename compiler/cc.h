@@ -142,11 +142,21 @@ IR_MUSTUSE ir_status cc_context_new(const cc_context_options *o, cc_context **ou
 void cc_context_free(cc_context *c);
 const char *cc_context_target(const cc_context *c); /* "znver4 avx512, llvm 19.1.7": goes into every trial row */
 
+/* How a plan is cut and laid out. No field can change a result. */
+typedef struct cc_schedule {
+	int k_pack;     /* rows of a product's second operand that are packed at a time: a multiple of 128, at most 1024 */
+	bool panels;    /* weights and moments in panels during a run; off where runs are single steps, because of the copies */
+	double solo_us; /* estimated microseconds below which a level runs on one thread.. */
+	double cut_us;  /* ..and a launch is not cut */
+} cc_schedule;
+cc_schedule cc_schedule_default(void); /* tune.c */
+
 typedef struct cc_options {
 	int threads;   /* of the schedule; results do not depend on it */
 	int opt_level; /* of the pipeline: 0 or 2 */
 	const cc_pipeline *pipeline; /* NULL = the default of opt_level */
-	bool by_rows;  /* no panels: for runs of one step, where copying weights in and out would cost more than it gains */
+	const cc_schedule *schedule; /* NULL = the default */
+	bool tune;     /* instead: the fastest of some, by measurement (about a second), or as it was measured before */
 } cc_options;
 
 /* A compiled function. Immutable; any number of execs may run it at once. */

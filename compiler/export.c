@@ -276,8 +276,11 @@ static void put_header(const maker *m, ir_str *out)
 static bool plan_function(maker *m, size_t i)
 {
 	const cc_export *x = m->x;
-	cc_options o = {.threads = x->threads, .opt_level = 2, .by_rows = true};
+	cc_schedule single_steps = cc_schedule_default();
+	cc_options o = {.threads = x->threads, .opt_level = 2, .schedule = &single_steps};
 	function *f = &m->f[i];
+
+	single_steps.panels = false;
 
 	f->entry.name = ar_printf(m->a, "%s_%s", x->prefix, cc_export_identifier(m->a, x->func[i].name));
 	f->entry.program = cc_program_new(x->func[i].f, &o, m->d);

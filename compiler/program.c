@@ -140,10 +140,10 @@ static bool make_plan(cc_plan *p, const ir_func *f, const cc_options *o, ir_aren
 	f = cc_pipeline_run(o->pipeline ? o->pipeline : &pl, f, a, d);
 	if (!f)
 		return false;
-	*p = (cc_plan){.f = cc_separate_outputs(f, a), .a = a};
+	*p = (cc_plan){.f = cc_separate_outputs(f, a), .a = a, .schedule = o->schedule ? *o->schedule : cc_schedule_default()};
 	cc_group_build(&p->g, p->f, a);
 	cc_place_values(p);
-	cc_choose_layouts(p, o->by_rows);
+	cc_choose_layouts(p);
 	cc_lower(p);
 	add_late_copies(p);
 	cc_level(p);
@@ -173,10 +173,17 @@ cc_program *cc_program_new(const ir_func *f, const cc_options *o, ir_diag *d)
 ir_status cc_compile(cc_context *c, const ir_func *f, const cc_options *o, cc_program **out, ir_diag *d)
 {
 	double t0 = rt_seconds();
-	cc_program *g = cc_program_new(f, o, d);
+	cc_options tuned = *o;
+	cc_schedule schedule;
+	cc_program *g;
 	ir_status st;
 
 	*out = NULL;
+	if (o->tune) {
+		schedule = cc_tuned(c, f, o, d);
+		tuned.schedule = &schedule;
+	}
+	g = cc_program_new(f, &tuned, d);
 	if (!g)
 		return IR_EINPUT;
 	st = fetch_code(c, g, d);

@@ -13,6 +13,9 @@ struct cc_program {
 	cc_stats stats;
 };
 
+/* The schedule that was the fastest for f here, measured now or before (tune.c). */
+cc_schedule cc_tuned(cc_context *c, const ir_func *f, const cc_options *o, ir_diag *d);
+
 /* Everything of a program but its code: rt's launches have no fn yet. NULL after a message. Freed with cc_program_free. */
 cc_program *cc_program_new(const ir_func *f, const cc_options *o, ir_diag *d);
 

@@ -6,9 +6,6 @@
 #include <string.h>
 #include "compiler/plan.h"
 
-#define SOLO_SECONDS 1.2e-6 /* below it a level costs less than waiting for the other threads (about two barriers) */
-#define CUT_SECONDS  1.0e-6 /* below it a launch is not cut: its data would travel for nothing */
-
 /* ---- where values live ------------------------------------------------------------------------------------- */
 
 ir_func *cc_separate_outputs(const ir_func *f, ir_arena *a)
@@ -251,7 +248,7 @@ static void share_launch(cc_plan *p, size_t i, int t, int threads, double *load,
 	int64_t n = blocks(l), lo = part_begins(l, t, threads), hi = part_begins(l, t + 1, threads);
 	int least = 0;
 
-	if (l->cost < CUT_SECONDS) {
+	if (l->cost < 1e-6 * p->schedule.cut_us) { /* its data would travel for nothing */
 		for (int x = 1; x < threads; x++)
 			least = load[x] < load[least] ? x : least;
 		load[least] += l->cost;
@@ -300,7 +297,7 @@ void cc_share(cc_plan *p, int threads)
 
 		p->start[t] = (uint32_t)p->nwork;
 		for (int level = 0; level < p->levels; level++) {
-			bool solo = threads == 1 || level_cost(p, level) < SOLO_SECONDS;
+			bool solo = threads == 1 || level_cost(p, level) < 1e-6 * p->schedule.solo_us; /* or all wait longer */
 			bool barrier = threads > 1 && level > 0 && !(solo && was_solo);
 
 			share_level(p, level, t, threads, solo, barrier);

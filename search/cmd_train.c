@@ -20,6 +20,7 @@
 /* What the user asked for, before it is checked. */
 typedef struct options {
 	const char *data, *schedule, *optimizer, *precision;
+	bool tune;
 	const char *init, *save, *loss_log, *save_grads;
 	int64_t batch, epochs, seed, limit_train, threads, max_steps;
 	double lr, momentum, adam_eps, weight_decay, clip_norm;
@@ -76,6 +77,7 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 		{"loss-log", IR_OPT_STRING, &o->loss_log, 0, "L.csv", "write step,loss for every step"},
 		{"threads", IR_OPT_INT, &o->threads, 1, "T", "default: all processors this process may use"},
 		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "f32, f64 or bf16 (f32)"},
+		{"tune", IR_OPT_FLAG, &o->tune, 0, NULL, "choose the schedule by measurement; results stay the same"},
 		{"test", IR_OPT_FLAG, &o->test, 0, NULL, "evaluate the test rows at the end"},
 		{"json", IR_OPT_FLAG, &o->json, 0, NULL, "print one JSON object"},
 	};
@@ -107,6 +109,7 @@ static int configure(const options *o, le_config *c)
 		return usage("--data is missing", "");
 	if (!cc_precision_find(o->precision, &c->precision))
 		return usage("--precision must be f32, f64 or bf16, not ", o->precision);
+	c->tune = o->tune;
 	if (!find_schedule(o->schedule, &c->schedule))
 		return usage("--schedule must be constant or cosine, not ", o->schedule);
 	if (!cc_optimizer_find(o->optimizer, &c->objective.optimizer))

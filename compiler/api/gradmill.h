@@ -172,6 +172,7 @@ typedef struct gm_train_options {
 	int shuffle;         /* a new order of the rows every epoch; 0 = as in the table */
 	int threads;         /* 0 = the processors that this process may use */
 	gm_precision precision;
+	int tune;            /* choose the schedule by measurement, once per model and machine; results stay the same */
 } gm_train_options;
 
 GM_API gm_train_options gm_train_options_default(void); /* Adam, lr 0.001, batch 128, shuffled */

@@ -88,7 +88,7 @@ static void bind_input(const unit *u, const char *name, const void *data, size_t
 /* f compiled; weights and table bound. */
 static ir_status start(gm_trainer *t, const ir_func *f, int64_t batch, unit *u)
 {
-	cc_options o = {.threads = cc_api_thread_count(t->o.threads), .opt_level = 2};
+	cc_options o = {.threads = cc_api_thread_count(t->o.threads), .opt_level = 2, .tune = t->o.tune && u == &t->step};
 	ir_status s = cc_compile(t->ctx->c, f, &o, &u->p, t->model->d);
 
 	if (s == IR_OK)

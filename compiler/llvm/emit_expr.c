@@ -18,6 +18,7 @@ typedef struct kernel {
 	val at[MAX_ACCESS];     /* offset of the present row and reduced indices, in elements */
 	val scalar[MAX_ACCESS]; /* CC_ALONG_SCALAR: the splat value */
 	val constant[MAX_ACCESS];
+	val hi;                 /* columns end here */
 } kernel;
 
 static val arg(kernel *s, int i)
@@ -189,24 +190,24 @@ static void store_access(kernel *s, size_t a, val v, val inner, val mask)
 
 typedef void column_fn(kernel *s, val c, int vectors, val mask);
 
-/* [lo, c1) in steps of `vectors` whole vectors; returns where the rest begins. */
+/* [lo, hi) in steps of `vectors` whole vectors; returns where the rest begins. */
 static val whole_columns(kernel *s, column_fn *body, val lo, int vectors)
 {
 	em *e = s->e;
 	int64_t step = (int64_t)vectors * e->lanes;
 	em_loop l;
 
-	em_loop_begin(e, &l, lo, LLVMBuildSub(e->b, em_param(e, 5), em_int(e, step - 1), ""), step, NULL, 0);
+	em_loop_begin(e, &l, lo, LLVMBuildSub(e->b, s->hi, em_int(e, step - 1), ""), step, NULL, 0);
 	body(s, l.i, vectors, NULL);
 	em_loop_end(e, &l, NULL);
 	return l.i_out;
 }
 
-/* Single vectors of [lo, c1), then a masked rest. */
+/* Single vectors of [lo, hi), then a masked rest. */
 static void last_columns(kernel *s, column_fn *body, val lo)
 {
 	em *e = s->e;
-	val hi = em_param(e, 5);
+	val hi = s->hi;
 	em_if rest;
 
 	lo = whole_columns(s, body, lo, 1);
@@ -427,29 +428,59 @@ static int choose_lanes(const em *e, const cc_kernel *k)
 	return e->t->vector_bytes / (int)widest;
 }
 
-/* All rows, each by double vectors first: two independent chains of operations hide the latency of each other. */
-static void map_rows(kernel *s)
+/* Columns [lo, hi) of all rows, each by double vectors first: two independent chains of operations hide the latency of each other.
+ * doubled: s with twice the lanes. */
+static void map_rows(kernel *s, kernel *doubled, val lo, val hi)
 {
 	em *e = s->e;
-	int lanes = e->lanes, wide = lanes > 1 ? 2 * lanes : 1;
-	kernel doubled = *s;
-	val lo = em_param(e, 4);
+	int lanes = e->lanes;
 	em_loop rows;
 
-	e->lanes = wide;
-	enter(&doubled);
-	e->lanes = lanes;
-	enter(s);
+	s->hi = doubled->hi = hi;
 	em_loop_begin(e, &rows, em_param(e, 2), em_param(e, 3), 1, NULL, 0);
 	enter_row(s, rows.i);
-	memcpy(doubled.at, s->at, sizeof s->at);
-	if (wide > lanes) {
-		e->lanes = wide;
-		lo = whole_columns(&doubled, map_body, lo, 1);
+	memcpy(doubled->at, s->at, sizeof s->at);
+	if (lanes > 1) {
+		e->lanes = 2 * lanes;
+		lo = whole_columns(doubled, map_body, lo, 1);
 		e->lanes = lanes;
 	}
 	last_columns(s, map_body, lo);
 	em_loop_end(e, &rows, NULL);
+}
+
+static bool has_panels(const cc_kernel *k)
+{
+	for (size_t a = 0; a < k->naccess; a++)
+		if (k->access[a].along == CC_ALONG_PANEL)
+			return true;
+	return false;
+}
+
+/* Where operands are in panels, one panel after the other: each operand is then one stream of consecutive memory, instead of
+ * one per panel, which is more than prefetchers follow. */
+static void map_kernel(kernel *s)
+{
+	em *e = s->e;
+	kernel doubled = *s;
+	val hi = em_param(e, 5), end;
+	em_loop l;
+
+	if (e->lanes > 1) {
+		e->lanes *= 2;
+		enter(&doubled);
+		e->lanes /= 2;
+	}
+	enter(s);
+	if (!has_panels(s->k)) {
+		map_rows(s, &doubled, em_param(e, 4), hi);
+		return;
+	}
+	em_loop_begin(e, &l, em_param(e, 4), hi, RT_PANEL, NULL, 0);
+	end = LLVMBuildAdd(e->b, l.i, em_int(e, RT_PANEL), "");
+	end = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, end, hi, ""), end, hi, "");
+	map_rows(s, &doubled, l.i, end);
+	em_loop_end(e, &l, NULL);
 }
 
 static void reduce_rows(kernel *s)
@@ -458,6 +489,7 @@ static void reduce_rows(kernel *s)
 	em_loop rows;
 
 	enter(s);
+	s->hi = em_param(e, 5);
 	em_loop_begin(e, &rows, em_param(e, 2), em_param(e, 3), 1, NULL, 0);
 	enter_row(s, rows.i);
 	if (s->k->kind == CC_KERNEL_REDUCE_COLS)
@@ -475,7 +507,7 @@ void em_expr_kernel(em *e, const cc_kernel *k)
 		ir_bug("an expression of %zu nodes: fusion must stop earlier", k->nnode);
 	e->lanes = choose_lanes(e, k);
 	if (k->kind == CC_KERNEL_MAP)
-		map_rows(&s);
+		map_kernel(&s);
 	else
 		reduce_rows(&s);
 	LLVMBuildRetVoid(e->b);

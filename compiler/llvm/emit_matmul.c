@@ -16,7 +16,7 @@
 /* Prefetching: see Note [Hints]. */
 #define SLOTS     4
 #define SLOT_ROWS 8
-_Static_assert(K_PACK % K_BLOCK == 0 && K_BLOCK % 2 == 0, "blocks must not straddle packs");
+_Static_assert(K_PACK % K_BLOCK == 0 && K_BLOCK % RT_PANEL == 0, "packs begin where blocks, and panels of a turned B, begin");
 
 /* ---- one tile ------------------------------------------------------------------------------------------------- */
 
@@ -165,7 +165,7 @@ typedef struct matmul {
 	val packed, c, hints;     /* memory of the call: a panel of B; finished tiles; SLOTS x (address, bytes per row) */
 	val packed_a, words;      /* A in bf16, and the distance of its rows */
 	val many;                 /* k is longer than a pack: sums of rows_pack rows wait in c */
-	int64_t rows_pack;
+	int64_t rows_pack, k_pack;
 	val code, bufs, args, streams;
 	val next;                 /* the next panel of B, or packed memory */
 } matmul;
@@ -200,7 +200,7 @@ static val room(matmul *m, val count)
 static void enter(matmul *m)
 {
 	em *e = m->e;
-	val args = em_param(e, 1), bufs = em_param(e, 0), n = em_load_arg(e, args, ARG_BUFFERS), pack = em_int(e, K_PACK);
+	val args = em_param(e, 1), bufs = em_param(e, 0), n = em_load_arg(e, args, ARG_BUFFERS), pack = em_int(e, m->k_pack);
 	em_loop l;
 
 	m->k = em_load_arg(e, args, ARG_K);
@@ -390,9 +390,9 @@ static void panel(matmul *m, val i0, val i1, val j)
 	m->next = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, ahead, em_param(e, 5), ""),
 				  em_element(e, m->s, m->b, in_panels(e, ahead, m->bc, m->bc64)), m->packed, "");
 	em_loop_begin(e, &l, em_int(e, 0), LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, m->k, one, ""), m->k, one, ""),
-		      K_PACK, NULL, 0);
+		      m->k_pack, NULL, 0);
 	p.k = l.i;
-	p.n = smaller(e, LLVMBuildSub(e->b, m->k, l.i, ""), em_int(e, K_PACK));
+	p.n = smaller(e, LLVMBuildSub(e->b, m->k, l.i, ""), em_int(e, m->k_pack));
 	p.b = packed(m, &p);
 	if (m->how != EM_PACK_PLAIN) {
 		em_if_begin(e, &f, m->many);
@@ -413,7 +413,7 @@ static void probe_stack(em *e)
 
 void em_matmul_kernel(em *e, const cc_kernel *k)
 {
-	matmul m = {.e = e, .s = em_scalar(e, k->dtype), .how = !k->bf16 ? EM_PACK_PLAIN : e->t->pairs ? EM_PACK_PAIRS : EM_PACK_ROUND};
+	matmul m = {.e = e, .s = em_scalar(e, k->dtype), .k_pack = k->k_pack, .how = !k->bf16 ? EM_PACK_PLAIN : e->t->pairs ? EM_PACK_PAIRS : EM_PACK_ROUND};
 	int64_t rest;
 	val r0 = em_param(e, 2), r1 = em_param(e, 3), rows = LLVMBuildSub(e->b, r1, r0, ""), step, i0, i1;
 	em_loop i, j;
@@ -422,6 +422,7 @@ void em_matmul_kernel(em *e, const cc_kernel *k)
 	e->lanes = e->t->vector_bytes / (int)ir_dtype_size(k->dtype);
 	m.rows_pack = k->dtype == IR_F64 || m.how == EM_PACK_ROUND ? ROWS_PACK / 2 : ROWS_PACK;
 	probe_stack(e);
+	IR_ASSERT(k->k_pack > 0 && k->k_pack <= K_PACK && k->k_pack / K_BLOCK * K_BLOCK == k->k_pack, "pack of %d rows", k->k_pack);
 	rest = RT_PANEL % panel_width(e);
 	IR_ASSERT(rest == 0, "a tile must not straddle panels");
 	emit_functions(&m);

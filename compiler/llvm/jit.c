@@ -494,3 +494,25 @@ ir_status cc_print_kernel(cc_context *c, const cc_kernel *k, bool assembly, ir_s
 	LLVMContextDispose(ctx);
 	return IR_OK;
 }
+
+bool cc_context_recall(cc_context *c, ir_key key, ir_str *bytes)
+{
+	ir_str file;
+	bool found;
+
+	sb_clear(bytes);
+	sb_init(&file);
+	found = read_object(c, key, &file);
+	if (found)
+		sb_putn(bytes, file.s + sizeof(object_header), file.n - sizeof(object_header));
+	sb_fini(&file);
+	return found;
+}
+
+void cc_context_keep(cc_context *c, ir_key key, const char *bytes, size_t n)
+{
+	LLVMMemoryBufferRef b = LLVMCreateMemoryBufferWithMemoryRangeCopy(bytes, n, "answer");
+
+	write_object(c, key, b);
+	LLVMDisposeMemoryBuffer(b);
+}

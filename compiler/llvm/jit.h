@@ -16,6 +16,10 @@ IR_MUSTUSE ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, 
 
 int cc_peak_floats(const cc_context *c); /* multiply-adds in f32 per round of its peak kernel */
 
+/* Small answers kept beside the objects, on disk alone. recall: false if there is none under key, or no disk; bytes: emptied first. */
+bool cc_context_recall(cc_context *c, ir_key key, ir_str *bytes);
+void cc_context_keep(cc_context *c, ir_key key, const char *bytes, size_t n);
+
 /* The LLVM IR or the assembly of one kernel, appended. */
 IR_MUSTUSE ir_status cc_print_kernel(cc_context *c, const cc_kernel *k, bool assembly, ir_str *out, ir_diag *d);
 

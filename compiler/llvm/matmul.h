@@ -6,11 +6,9 @@
 
 #include "compiler/llvm/emit.h"
 
-#define K_PACK    1024 /* rows of a packed panel: 256 KiB in f32 on AVX-512, a part of L2 */
+#define K_PACK    1024 /* rows of a packed panel at most (cc_schedule.k_pack): 256 KiB in f32 on AVX-512, a part of L2 */
 #define ROWS_PACK 192  /* rows of C that wait for the rest of a longer k, and rows of a packed A; half as many in f64 */
 #define WIDTHS    4    /* widest tile of target.c, in vectors */
-_Static_assert(K_PACK % RT_PANEL == 0, "a pack begins where panels of a turned operand begin");
-
 static inline val smaller(em *e, val a, val b)
 {
 	return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, a, b, ""), a, b, "");

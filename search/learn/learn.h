@@ -83,6 +83,7 @@ typedef struct le_config {
 	bool shuffle;     /* false: rows in the order of the training list */
 	int threads;
 	cc_precision precision;
+	bool tune;        /* the schedule of the training step, by measurement */
 	bool test;        /* evaluate the test rows at the end */
 	bool profile;     /* count where the steps' time goes; changes no result */
 	int64_t max_steps; /* 0 = no limit */

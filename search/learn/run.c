@@ -59,7 +59,7 @@ static ir_status add_leaves(le_run *r, const ir_func *f, const uint32_t *positio
 /* f becomes a running program: compiled, its leaves but the moving inputs bound. */
 static ir_status start(le_run *r, const ir_func *f, int64_t batch, le_program *p)
 {
-	cc_options o = {.threads = r->cfg->threads, .opt_level = 2};
+	cc_options o = {.threads = r->cfg->threads, .opt_level = 2, .tune = r->cfg->tune && p == &r->step};
 	ir_status s = cc_compile(r->context, f, &o, &p->program, r->d);
 
 	if (s != IR_OK)
