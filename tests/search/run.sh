@@ -97,7 +97,8 @@ check "a new file where none can be" code 74 "$GM" search $OPTIONS --db "$TMP/no
 check "another seed is refused" code 64 "$GM" search --db "$TMP/r.db" --seed 6
 cp "$TMP/said" "$TMP/said.seed"
 check "the message names the option" grep -q -e --seed "$TMP/said.seed"
-check "another latent is refused" code 64 "$GM" search --db "$TMP/r.db" --latent 8
+check "another latent is refused" code 64 "$GM" search --db "$TMP/r.db" --latent 8 --epochs 3
+check "the message names both" test "$(grep -cE -e '--latent:.* 16, not with 8|--epochs:.* 2, not with 3' "$TMP/said")" = 2
 "$GM" search $OPTIONS --db "$TMP/i.db" --trials 1000 --jobs 2 >/dev/null 2>&1 &
 pid=$!
 i=0 # a trial's row is younger than the lease
