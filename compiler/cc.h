@@ -40,6 +40,19 @@ void cc_pipeline_default(cc_pipeline *p, int level); /* level 0: nothing but dce
 /* Runs the passes; the result lives in a. NULL after a message. */
 ir_func *cc_pipeline_run(const cc_pipeline *p, const ir_func *f, ir_arena *a, ir_diag *d);
 
+/* ---- number formats (precision.c) --------------------------------------------------------------------- */
+
+typedef enum cc_precision {
+	CC_PRECISION_F32,  /* as written */
+	CC_PRECISION_F64,  /* every f32 is f64, also what is bound: for checks */
+	CC_PRECISION_BF16, /* operands of products are rounded to bf16; sums, weights and all else stay f32 */
+	CC_PRECISION_COUNT
+} cc_precision;
+bool cc_precision_find(const char *name, cc_precision *out); /* "f32", "f64", "bf16" */
+
+/* f, a model before differentiation, in that format. NULL after a message. */
+ir_func *cc_in_precision(const ir_func *f, cc_precision p, ir_arena *a, ir_diag *d);
+
 /* ---- reverse mode (grad/) ------------------------------------------------------------------------------ */
 
 /* A copy of f with, for each wrt[i], one more output "d_NAME": the gradient of the scalar float output named loss.
@@ -72,7 +85,7 @@ cc_objective cc_objective_default(void); /* adam on "loss" */
 /* How rows reach the model: main(x: f32[B,D]) is called on rows of a table, picked by index. */
 typedef struct cc_feed {
 	ir_dtype dtype;  /* IR_U8: x = table / 255, rounded to f32 first; IR_F32: x = table */
-	int64_t rows;    /* of the table */
+	int64_t rows;    /* of the table; 0: no table, the step takes the model's own x */
 	int64_t width;   /* D; must be the model's */
 } cc_feed;
 
@@ -133,6 +146,7 @@ typedef struct cc_options {
 	int threads;   /* of the schedule; results do not depend on it */
 	int opt_level; /* of the pipeline: 0 or 2 */
 	const cc_pipeline *pipeline; /* NULL = the default of opt_level */
+	bool by_rows;  /* no panels: for runs of one step, where copying weights in and out would cost more than it gains */
 } cc_options;
 
 /* A compiled function. Immutable; any number of execs may run it at once. */
@@ -197,5 +211,12 @@ cc_profile cc_program_profile(const cc_program *p, const rt_profile *f, ir_arena
 /* The plan as text: kernels, launches, barriers, slots (--emit=plan). The LLVM IR or assembly of its kernels. */
 void cc_program_print_plan(const cc_program *p, ir_str *out);
 ir_status cc_emit_kernels(cc_context *c, const ir_func *f, const cc_options *o, bool assembly, ir_str *out, ir_diag *d);
+
+/* A reader of files of weights: their formats are known above this layer. find: NULL if there is no such tensor. */
+typedef struct cc_weight_reader {
+	ir_status (*read)(const char *path, void **weights, ir_diag *d);
+	const rt_tensor *(*find)(void *weights, const char *name);
+	void (*free)(void *weights);
+} cc_weight_reader;
 
 #endif

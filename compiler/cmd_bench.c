@@ -7,6 +7,7 @@
 #include <string.h>
 #include "compiler/cc.h"
 #include "compiler/cmd.h"
+#include "compiler/cmd_int.h"
 #include "compiler/model_file.h"
 #include "ir/base/cli.h"
 
@@ -16,6 +17,8 @@
 typedef struct bench {
 	int64_t batch, threads;
 	double seconds, clip_norm;
+	const char *precision, *target;
+	cc_precision numbers;
 	bool json, profile;
 	ir_arena *a;
 	ir_diag *d;
@@ -41,6 +44,7 @@ static ir_func *build_step(bench *b, const ir_module *m, ir_arena *a)
 		return NULL;
 	}
 	f = ir_bind(f, b->batch, a, b->d);
+	f = f ? cc_in_precision(f, b->numbers, a, b->d) : NULL;
 	for (size_t i = 0; f && i < f->n; i++)
 		if (f->ins[i].op == IR_input && f->ins[i].type.rank == 2)
 			feed.width = f->ins[i].type.dim[1];
@@ -70,7 +74,7 @@ static ir_status compile_twice(bench *b, const ir_module *m)
 	double t0 = rt_seconds();
 	ir_status st;
 
-	o.cache_dir = "";
+	o.cache_dir = "", o.target = b->target;
 	st = cc_context_new(&o, &b->c, b->d);
 	if (st == IR_OK)
 		st = compile(b, m, &b->program);
@@ -253,12 +257,14 @@ static const ir_command command = {
 
 int cc_cmd_bench(int argc, char **argv)
 {
-	bench b = {.batch = 128, .threads = rt_cores(), .seconds = 3};
+	bench b = {.batch = 128, .threads = rt_cores(), .seconds = 3, .precision = "f32"};
 	const ir_opt opt[] = {
 		{"batch", IR_OPT_INT, &b.batch, 1, "B", "rows per step (128)"},
 		{"threads", IR_OPT_INT, &b.threads, 1, "T", "threads (all cores)"},
 		{"seconds", IR_OPT_FLOAT, &b.seconds, 0, "S", "how long to measure (3)"},
 		{"clip-norm", IR_OPT_FLOAT, &b.clip_norm, 0, "C", "clip the global gradient norm"},
+		{"precision", IR_OPT_STRING, &b.precision, 0, "P", "f32 or bf16 (f32); the peak is that of f32 in any case"},
+		{"target", IR_OPT_STRING, &b.target, 0, "T", "level to compile for: x86-64-v3 (this machine)"},
 		{"profile", IR_OPT_FLAG, &b.profile, 0, NULL, "then say per kernel where the step's time went"},
 		{"json", IR_OPT_FLAG, &b.json, 0, NULL, "print one JSON object"},
 	};
@@ -268,6 +274,12 @@ int cc_cmd_bench(int argc, char **argv)
 	ir_status st;
 	int code = ir_cli_parse(&command, opt, sizeof opt / sizeof *opt, argc, argv, &operand);
 
+	if (code < 0 && cc_parse_precision("bench", b.precision, &b.numbers))
+		code = CC_EXIT_USAGE;
+	if (code < 0 && b.numbers == CC_PRECISION_F64) {
+		fputs("gradmill bench: f64 is for checks, not for speed: --precision f32 or bf16\n", stderr);
+		code = CC_EXIT_USAGE;
+	}
 	if (code >= 0)
 		return code;
 	b.a = ar_open();

@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "compiler/cmd.h"
 #include "compiler/cmd_int.h"
+
+const cc_weight_reader *cc_weight_file;
 
 int cc_job_open(cc_job *j, const char *path)
 {
@@ -42,19 +45,18 @@ const ir_func *cc_job_func(const cc_job *j, const char *name)
 	return f;
 }
 
-const ir_func *cc_job_bind(const cc_job *j, const ir_func *f, int64_t batch, bool f64)
+const ir_func *cc_job_bind(const cc_job *j, const ir_func *f, int64_t batch, cc_precision p)
 {
 	if (batch > 0)
 		f = ir_bind(f, batch, j->a, j->d);
-	return f && f64 ? ir_widen(f, j->a) : f;
+	return f ? cc_in_precision(f, p, j->a, j->d) : NULL;
 }
 
-int cc_parse_precision(const char *command, const char *text, bool *f64)
+int cc_parse_precision(const char *command, const char *text, cc_precision *out)
 {
-	*f64 = !strcmp(text, "f64");
-	if (*f64 || !strcmp(text, "f32"))
+	if (cc_precision_find(text, out))
 		return 0;
-	fprintf(stderr, "gradmill %s: --precision must be f32 or f64, not '%s'\n", command, text);
+	fprintf(stderr, "gradmill %s: --precision must be f32, f64 or bf16, not '%s'\n", command, text);
 	return CC_EXIT_USAGE;
 }
 

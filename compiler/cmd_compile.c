@@ -5,6 +5,7 @@
 #include <string.h>
 #include "compiler/cmd.h"
 #include "compiler/cmd_int.h"
+#include "compiler/export.h"
 #include "ir/base/cli.h"
 
 #define FEED_ROWS 60000 /* of the table that a step or an evaluation is assumed to read */
@@ -14,34 +15,37 @@ typedef enum emit_kind { EMIT_IR, EMIT_GRAD, EMIT_PLAN, EMIT_LLVM, EMIT_ASM, EMI
 static const char *const emit_name[EMIT_COUNT] = {"ir", "grad", "plan", "llvm", "asm", "obj", "header"};
 
 typedef struct options {
-	const char *emit, *func, *target, *precision, *optimizer, *out;
+	const char *emit, *func, *target, *precision, *optimizer, *weights, *out;
 	int64_t batch, threads, level;
 	double clip_norm;
-	bool f64, want[EMIT_COUNT];
+	cc_precision numbers;
+	bool want[EMIT_COUNT];
 	cc_objective objective;
 } options;
 
 static const ir_command command = {
-	.name = "compile", .operands = "FILE.gm", .summary = "write IR, plan, LLVM IR or assembly of a model",
+	.name = "compile", .operands = "FILE.gm", .summary = "write IR, plan, LLVM IR, assembly, or an object with a C header",
 	.examples = "  gradmill compile model.gm --emit=plan --func step --batch 128\n"
 		    "  gradmill compile model.gm --emit=grad\n"
-		    "  gradmill compile model.gm --emit=asm --target x86-64-v3 -o model.s\n",
+		    "  gradmill compile model.gm --emit=asm --target x86-64-v3 -o model.s\n"
+		    "  gradmill compile model.gm --emit=obj,header --func encode --weights w.safetensors --batch 1 -o encoder\n",
 	.min_operands = 1, .max_operands = 1,
 };
 
 static int parse_options(options *o, int argc, char **argv, char ***operand)
 {
 	const ir_opt table[] = {
-		{"emit", IR_OPT_STRING, &o->emit, 0, "LIST", "of ir, grad, plan, llvm, asm (ir)"},
-		{"func", IR_OPT_STRING, &o->func, 0, "NAME", "step, eval, encode, decode, or a function of the file (main)"},
+		{"emit", IR_OPT_STRING, &o->emit, 0, "LIST", "of ir, grad, plan, llvm, asm (ir); or obj, header"},
+		{"func", IR_OPT_STRING, &o->func, 0, "NAME", "step, eval, encode, decode, or a function of the file (main); several for obj"},
 		{"batch", IR_OPT_INT, &o->batch, 1, "B", "batch size (128)"},
-		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "f32 or f64"},
+		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "f32, f64 or bf16 (f32)"},
 		{"optimizer", IR_OPT_STRING, &o->optimizer, 0, "X", "of step: adam, adamw or sgd"},
 		{"clip-norm", IR_OPT_FLOAT, &o->clip_norm, 0, "C", "of step: global L2 norm of the gradients; 0 = off"},
 		{"target", IR_OPT_STRING, &o->target, 0, "T", "CPU or level: x86-64-v3 (this machine)"},
 		{"threads", IR_OPT_INT, &o->threads, 1, "T", "the plan is cut for so many (1)"},
 		{"opt-level", IR_OPT_INT, &o->level, 0, "L", "0: nothing but what is needed; 2: everything (2)"},
-		{"output|o", IR_OPT_STRING, &o->out, 0, "FILE", "write there instead of stdout"},
+		{"weights", IR_OPT_STRING, &o->weights, 0, "W", "safetensors file that becomes part of the object"},
+		{"output|o", IR_OPT_STRING, &o->out, 0, "FILE", "write there instead of stdout; obj and header: FILE.o, FILE.h"},
 	};
 
 	*o = (options){.emit = "ir", .func = IR_ENTRY, .precision = "f32", .optimizer = "adam", .batch = 128, .threads = 1,
@@ -64,18 +68,21 @@ static int read_emit(options *o)
 		while (k < EMIT_COUNT && (strlen(emit_name[k]) != n || strncmp(emit_name[k], s, n)))
 			k++;
 		if (k == EMIT_COUNT)
-			return usage("--emit takes ir, grad, plan, llvm, asm, not ", s);
-		if (k == EMIT_OBJ || k == EMIT_HEADER)
-			return usage("not available in this version: --emit=", emit_name[k]);
+			return usage("--emit takes ir, grad, plan, llvm, asm, obj, header, not ", s);
 		o->want[k] = true;
 		s += n + (s[n] == ',');
 	}
 	return 0;
 }
 
+static bool is_export(const options *o)
+{
+	return o->want[EMIT_OBJ] || o->want[EMIT_HEADER];
+}
+
 static int check_options(options *o)
 {
-	int rc = cc_parse_precision("compile", o->precision, &o->f64);
+	int rc = cc_parse_precision("compile", o->precision, &o->numbers);
 
 	o->objective = cc_objective_default();
 	o->objective.clip_norm = o->clip_norm;
@@ -83,7 +90,15 @@ static int check_options(options *o)
 		rc = usage("--optimizer must be adam, adamw or sgd, not ", o->optimizer);
 	if (rc == 0 && o->threads > 1024)
 		rc = usage("--threads is at most 1024", "");
-	return rc ? rc : read_emit(o);
+	rc = rc ? rc : read_emit(o);
+	if (rc == 0 && is_export(o) && !o->out)
+		rc = usage("obj and header need -o FILE", "");
+	for (int k = 0; rc == 0 && is_export(o) && k < EMIT_OBJ; k++)
+		if (o->want[k])
+			rc = usage("obj and header do not go together with --emit=", emit_name[k]);
+	if (rc == 0 && o->weights && !is_export(o))
+		rc = usage("--weights is for --emit=obj", "");
+	return rc;
 }
 
 /* ---- which function ------------------------------------------------------------------------------------------- */
@@ -122,37 +137,37 @@ static bool is_derived(const cc_job *j, const char *name)
 	return false;
 }
 
-/* The function to show; NULL after a message. */
-static const ir_func *pick(const options *o, const cc_job *j)
+/* The function of that name; NULL after a message. Exported steps take rows, others find them in a table. */
+static const ir_func *pick(const options *o, const char *func, const cc_job *j)
 {
-	bool made = is_derived(j, o->func);
-	const ir_func *f = cc_job_func(j, made ? IR_ENTRY : o->func);
-	cc_feed feed = {IR_U8, FEED_ROWS, 0};
+	bool made = is_derived(j, func);
+	const ir_func *f = cc_job_func(j, made ? IR_ENTRY : func);
+	cc_feed feed = {IR_U8, is_export(o) ? 0 : FEED_ROWS, 0};
 
-	f = f ? cc_job_bind(j, f, o->batch, o->f64) : NULL;
+	f = f ? cc_job_bind(j, f, o->batch, o->numbers) : NULL;
 	if (!f || !made)
 		return f;
 	feed.width = width_of(f);
-	if (!strcmp(o->func, "step"))
+	if (!strcmp(func, "step"))
 		return cc_step(f, &feed, &o->objective, 1, false, j->a, j->d);
-	if (!strcmp(o->func, "eval"))
+	if (!strcmp(func, "eval"))
 		return evaluation(j, f, &feed);
-	return (!strcmp(o->func, "encode") ? cc_encoder : cc_decoder)(f, j->a, j->d);
+	return (!strcmp(func, "encode") ? cc_encoder : cc_decoder)(f, j->a, j->d);
 }
 
 /* The gradient of the loss in every param, or the vector-Jacobian product where there is no loss; for a step, of the
  * model it trains. Cleaned, but not yet in the form that kernels need. */
 static const ir_func *gradient(const options *o, const cc_job *j)
 {
-	options model = *o;
+	const char *func = o->func;
 	cc_pipeline p = {.verify = true};
 	const ir_func *f;
 	ir_ref *wrt;
 	size_t n = 0;
 
 	if (is_derived(j, o->func) && (!strcmp(o->func, "step") || !strcmp(o->func, "eval")))
-		model.func = IR_ENTRY;
-	f = pick(&model, j);
+		func = IR_ENTRY;
+	f = pick(o, func, j);
 	if (!f)
 		return NULL;
 	wrt = ar_new(j->a, ir_ref, f->n + 1);
@@ -191,7 +206,7 @@ static ir_status put_plan(const options *o, cc_context *c, const ir_func *f, con
 static ir_status emit(const options *o, emit_kind k, cc_context *c, const cc_job *j, ir_str *out)
 {
 	cc_options opt = {.threads = (int)o->threads, .opt_level = (int)o->level};
-	const ir_func *f = k == EMIT_GRAD ? gradient(o, j) : pick(o, j);
+	const ir_func *f = k == EMIT_GRAD ? gradient(o, j) : pick(o, o->func, j);
 	cc_pipeline p;
 
 	if (!f)
@@ -232,6 +247,67 @@ static ir_status emit_all(const options *o, const cc_job *j, ir_str *out)
 	return s;
 }
 
+/* ---- objects ------------------------------------------------------------------------------------------------------ */
+
+/* -o a/b-c.o and -o a/b-c: files a/b-c.o and a/b-c.h, names that begin with b_c. */
+static const char *base_of(const options *o, ir_arena *a)
+{
+	size_t n = strlen(o->out);
+
+	return n > 2 && (!strcmp(o->out + n - 2, ".o") || !strcmp(o->out + n - 2, ".h")) ? ar_strndup(a, o->out, n - 2) : o->out;
+}
+
+static int write_files(const options *o, const char *base, ir_arena *a, const ir_str *object, const ir_str *header)
+{
+	int rc = o->want[EMIT_OBJ] ? cc_write_answer("compile", ar_printf(a, "%s.o", base), object) : 0;
+
+	return rc || !o->want[EMIT_HEADER] ? rc : cc_write_answer("compile", ar_printf(a, "%s.h", base), header);
+}
+
+static bool pick_all(const options *o, const cc_job *j, cc_export *x)
+{
+	cc_export_func *f = ar_new(j->a, cc_export_func, strlen(o->func) + 1);
+
+	x->func = f;
+	for (const char *s = o->func; *s;) {
+		size_t n = strcspn(s, ",");
+		const char *name = ar_strndup(j->a, s, n);
+
+		f[x->nfunc] = (cc_export_func){name, pick(o, name, j)};
+		if (!f[x->nfunc++].f)
+			return false;
+		s += n + (s[n] == ',');
+	}
+	return true;
+}
+
+static int export(const options *o, const cc_job *j)
+{
+	const char *base = base_of(o, j->a), *slash = strrchr(base, '/');
+	cc_export x = {.prefix = cc_export_identifier(j->a, slash ? slash + 1 : base), .target = o->target, .threads = (int)o->threads};
+	ir_str object, header;
+	ir_status s = IR_OK;
+	int rc;
+
+	sb_init(&object);
+	sb_init(&header);
+	if (o->weights) {
+		x.weight = cc_weight_file->find;
+		s = cc_weight_file->read(o->weights, &x.ctx, j->d);
+	}
+	if (s == IR_OK && !pick_all(o, j, &x))
+		s = IR_EINPUT;
+	if (s == IR_OK)
+		s = cc_export_model(&x, o->want[EMIT_OBJ] ? &object : NULL, o->want[EMIT_HEADER] ? &header : NULL, j->d);
+	if (o->weights)
+		cc_weight_file->free(x.ctx);
+	rc = cc_job_end((cc_job *)j, s);
+	rc = rc ? rc : write_files(o, base, j->a, &object, &header);
+	sb_fini(&object);
+	sb_fini(&header);
+	return rc;
+}
+
 int cc_cmd_compile(int argc, char **argv)
 {
 	options o;
@@ -247,9 +323,11 @@ int cc_cmd_compile(int argc, char **argv)
 		return rc;
 	sb_init(&out);
 	rc = cc_job_open(&j, operand[0]);
-	if (rc == 0)
+	if (rc == 0 && is_export(&o))
+		rc = export(&o, &j);
+	else if (rc == 0)
 		rc = cc_job_end(&j, emit_all(&o, &j, &out));
-	if (rc == 0)
+	if (rc == 0 && !is_export(&o))
 		rc = cc_write_answer("compile", o.out, &out);
 	sb_fini(&out);
 	cc_job_close(&j);

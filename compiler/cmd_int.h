@@ -29,11 +29,11 @@ int cc_job_end(cc_job *j, ir_status s);
 /* The function of that name, or NULL after a message. */
 const ir_func *cc_job_func(const cc_job *j, const char *name);
 
-/* A copy with the batch bound (batch > 0) and widened to f64 if so asked. NULL after a message. */
-const ir_func *cc_job_bind(const cc_job *j, const ir_func *f, int64_t batch, bool f64);
+/* A copy with the batch bound (batch > 0), in that precision. NULL after a message. */
+const ir_func *cc_job_bind(const cc_job *j, const ir_func *f, int64_t batch, cc_precision p);
 
-/* "f32" or "f64" into *f64; 0, or 64 after a message. */
-int cc_parse_precision(const char *command, const char *text, bool *f64);
+/* The precision of that name; 0, or 64 after a message. */
+int cc_parse_precision(const char *command, const char *text, cc_precision *out);
 
 /* s to path, or to stdout for NULL. 0, or the exit code after a message. */
 int cc_write_answer(const char *command, const char *path, const ir_str *s);

@@ -10,7 +10,8 @@
 typedef struct options {
 	const char *passes, *func, *precision, *dump_after, *stop_after, *out;
 	int64_t batch;
-	bool dump_changed, time, verify, f64;
+	bool dump_changed, time, verify;
+	cc_precision numbers;
 } options;
 
 static const ir_command command = {
@@ -27,7 +28,7 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 		{"passes|p", IR_OPT_STRING, &o->passes, 0, "LIST", "passes in order, or 'default': gradmill opt -p help"},
 		{"func", IR_OPT_STRING, &o->func, 0, "NAME", "this function only"},
 		{"batch", IR_OPT_INT, &o->batch, 1, "N", "bind the batch size B first"},
-		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "f64 widens every f32 first"},
+		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "first f64 widens every f32, bf16 rounds operands of products"},
 		{"dump-after", IR_OPT_STRING, &o->dump_after, 0, "PASS", "print the function behind this pass, or 'all'"},
 		{"dump-changed", IR_OPT_FLAG, &o->dump_changed, 0, NULL, "print it behind every pass that changed it"},
 		{"stop-after", IR_OPT_STRING, &o->stop_after, 0, "PASS", "leave out the passes behind the first PASS"},
@@ -104,7 +105,7 @@ static bool transform(const options *o, const cc_pipeline *p, const ir_func *f, 
 {
 	ir_func *g;
 
-	f = cc_job_bind(j, f, o->batch, o->f64);
+	f = cc_job_bind(j, f, o->batch, o->numbers);
 	if (!f || !ir_verify(f, j->d))
 		return false;
 	g = o->dump_changed ? run_changed(p, f, j) : cc_pipeline_run(p, f, j->a, j->d);
@@ -157,7 +158,7 @@ int cc_cmd_opt(int argc, char **argv)
 			return list_passes(), 0;
 	rc = parse_options(&o, argc, argv, &operand);
 	if (rc < 0)
-		rc = cc_parse_precision("opt", o.precision, &o.f64);
+		rc = cc_parse_precision("opt", o.precision, &o.numbers);
 	else
 		return rc;
 	return rc ? rc : run(&o, operand[0]);

@@ -31,7 +31,7 @@ static void print_node(const cc_node *n, size_t i, ir_str *out)
 
 void cc_kernel_print(const cc_kernel *k, ir_str *out)
 {
-	sb_printf(out, "%s %s", kind_name[k->kind], ir_dtype_text(k->dtype));
+	sb_printf(out, "%s %s%s", kind_name[k->kind], ir_dtype_text(k->dtype), k->bf16 ? " bf16" : "");
 	if (k->nnode == 0)
 		return;
 	sb_printf(out, " r%d", k->rank);

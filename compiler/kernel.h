@@ -67,6 +67,7 @@ typedef struct cc_store {
 typedef struct cc_kernel {
 	cc_kernel_kind kind;
 	ir_dtype dtype;   /* of matmul and transpose; of the accumulator for reductions */
+	bool bf16;        /* matmul: f32 operands are rounded to bf16 */
 	int rank, nred;   /* iteration dimensions after collapsing (>= 1), reduced ones */
 	ir_op reduce;     /* IR_sum or IR_amax */
 	uint16_t reduced; /* the node that is reduced */

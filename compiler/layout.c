@@ -72,13 +72,13 @@ static bool is_in_place(const cc_plan *p, const ir_output *o)
 	return o->state != IR_NO_REF && p->place[o->ref].kind == RT_SLOT_LEAF && p->place[o->ref].index == p->leaf_of[o->state];
 }
 
-void cc_choose_layouts(cc_plan *p)
+void cc_choose_layouts(cc_plan *p, bool by_rows)
 {
 	const ir_func *f = p->f;
 	bool *ok = p->panel = ar_new(p->a, bool, f->n ? f->n : 1), updates = false;
 
 	for (size_t i = 0; i < f->nout; i++)
-		updates |= f->out[i].state != IR_NO_REF;
+		updates |= f->out[i].state != IR_NO_REF && !by_rows;
 	for (size_t i = 0; i < f->n && updates; i++)
 		ok[i] = ir_is_leaf(f, (ir_ref)i) ? may_live_in_panels(p, (ir_ref)i) : is_waiting_product(p, (ir_ref)i);
 	for (size_t i = 0; i < f->nout; i++)

@@ -28,8 +28,6 @@ typedef struct cc_launch {
 	double cost;    /* seconds on one thread, estimated: the schedule's only measure */
 	double flops, bytes; /* executed; bytes: operands and results once each */
 	int level;
-	rt_kernel *fn;  /* set when the code is there */
-	rt_kernel *epilogue_fn;
 } cc_launch;
 
 /* Where a materialised value lives. */
@@ -64,7 +62,7 @@ typedef struct cc_plan {
 ir_func *cc_separate_outputs(const ir_func *f, ir_arena *a);
 
 void cc_place_values(cc_plan *p); /* leaves, results, in-place updates; adds the needs that in-place updates cause */
-void cc_choose_layouts(cc_plan *p); /* what lives in panels */
+void cc_choose_layouts(cc_plan *p, bool by_rows); /* what lives in panels */
 void cc_lower(cc_plan *p);        /* groups -> launches */
 void cc_level(cc_plan *p);        /* launch.level, from data and in-place hazards */
 void cc_plan_memory(cc_plan *p);  /* arena offsets, by first and last level of use */

@@ -32,12 +32,12 @@ static void add_late_copies(cc_plan *p)
 
 /* ---- from cc_plan to rt_plan ------------------------------------------------------------------------------------ */
 
-static rt_slot slot_of(const cc_plan *p, const cc_launch *l, const cc_operand *o)
+static rt_slot slot_of(const cc_plan *p, const cc_operand *o)
 {
 	const cc_place *at;
 
 	if (o->base == IR_NO_REF)
-		return (rt_slot){.kind = RT_SLOT_CODE, .code = l->epilogue_fn};
+		return (rt_slot){.kind = RT_SLOT_CODE};
 	at = &p->place[o->base];
 	return (rt_slot){.kind = at->kind, .index = at->index,
 			 .offset = o->offset + (at->kind == RT_SLOT_ARENA ? at->offset : 0)};
@@ -52,8 +52,8 @@ static rt_launch *make_launches(const cc_plan *p)
 		rt_slot *slot = ar_new(p->a, rt_slot, l->noperand ? l->noperand : 1);
 
 		for (size_t k = 0; k < l->noperand; k++)
-			slot[k] = slot_of(p, l, &l->operand[k]);
-		r[i] = (rt_launch){.fn = l->fn, .name = l->name, .slot = slot, .nslot = (uint32_t)l->noperand,
+			slot[k] = slot_of(p, &l->operand[k]);
+		r[i] = (rt_launch){.name = l->name, .slot = slot, .nslot = (uint32_t)l->noperand,
 				   .arg = l->arg, .narg = (uint32_t)l->narg, .rows = l->rows, .cols = l->cols,
 				   .row_block = l->row_block, .col_block = l->col_block, .down = l->down};
 	}
@@ -87,12 +87,20 @@ static void make_rt_plan(cc_program *g, int threads)
 
 		out[i] = (rt_port){.name = o->name, .bytes = ir_type_bytes(&p->f->ins[o->ref].type)};
 	}
-	g->rt = (rt_plan){.launch = make_launches(p), .nlaunch = p->n, .work = p->work, .start = p->start,
+	g->launch = make_launches(p);
+	g->rt = (rt_plan){.launch = g->launch, .nlaunch = p->n, .work = p->work, .start = p->start,
 			  .threads = threads, .leaf = leaf, .output = out, .nleaf = p->nleaf, .noutput = p->nresult,
 			  .arena_bytes = p->arena_bytes};
 }
 
 /* ---- code --------------------------------------------------------------------------------------------------------- */
+
+static void set_epilogue(rt_launch *l, rt_kernel *code)
+{
+	for (uint32_t k = 0; k < l->nslot; k++)
+		if (l->slot[k].kind == RT_SLOT_CODE)
+			((rt_slot *)l->slot)[k].code = code;
+}
 
 static ir_status fetch_code(cc_context *c, cc_program *g, ir_diag *d)
 {
@@ -112,9 +120,9 @@ static ir_status fetch_code(cc_context *c, cc_program *g, ir_diag *d)
 	st = cc_fetch_kernels(c, k, n, code, &s, d);
 	n = 0;
 	for (size_t i = 0; i < p->n && st == IR_OK; i++) {
-		p->launch[i].fn = p->launch[i].kernel ? code[n++] : p->launch[i].call;
+		g->launch[i].fn = p->launch[i].kernel ? code[n++] : p->launch[i].call;
 		if (p->launch[i].epilogue)
-			p->launch[i].epilogue_fn = code[n++];
+			set_epilogue(&g->launch[i], code[n++]);
 	}
 	g->stats.kernels = s.kernels;
 	g->stats.kernels_compiled = s.compiled;
@@ -135,7 +143,7 @@ static bool make_plan(cc_plan *p, const ir_func *f, const cc_options *o, ir_aren
 	*p = (cc_plan){.f = cc_separate_outputs(f, a), .a = a};
 	cc_group_build(&p->g, p->f, a);
 	cc_place_values(p);
-	cc_choose_layouts(p);
+	cc_choose_layouts(p, o->by_rows);
 	cc_lower(p);
 	add_late_copies(p);
 	cc_level(p);
@@ -144,28 +152,38 @@ static bool make_plan(cc_plan *p, const ir_func *f, const cc_options *o, ir_aren
 	return true;
 }
 
-ir_status cc_compile(cc_context *c, const ir_func *f, const cc_options *o, cc_program **out, ir_diag *d)
+cc_program *cc_program_new(const ir_func *f, const cc_options *o, ir_diag *d)
 {
-	double t0 = rt_seconds();
 	cc_program *g = ir_xmalloc(1, sizeof *g);
-	ir_status st;
+	int threads = o->threads < 1 ? 1 : o->threads;
 
-	*out = NULL;
 	g->a = ar_open();
 	if (!make_plan(&g->plan, f, o, g->a, d)) {
 		cc_program_free(g);
-		return IR_EINPUT;
+		return NULL;
 	}
+	make_rt_plan(g, threads);
+	g->stats.cost = cc_func_cost(g->plan.f);
+	g->stats.arena_bytes = g->plan.arena_bytes;
+	g->stats.launches = (int)g->plan.n;
+	g->stats.levels = g->plan.levels;
+	return g;
+}
+
+ir_status cc_compile(cc_context *c, const ir_func *f, const cc_options *o, cc_program **out, ir_diag *d)
+{
+	double t0 = rt_seconds();
+	cc_program *g = cc_program_new(f, o, d);
+	ir_status st;
+
+	*out = NULL;
+	if (!g)
+		return IR_EINPUT;
 	st = fetch_code(c, g, d);
 	if (st != IR_OK) {
 		cc_program_free(g);
 		return st;
 	}
-	make_rt_plan(g, o->threads < 1 ? 1 : o->threads);
-	g->stats.cost = cc_func_cost(g->plan.f);
-	g->stats.arena_bytes = g->plan.arena_bytes;
-	g->stats.launches = (int)g->plan.n;
-	g->stats.levels = g->plan.levels;
 	g->stats.compile_ms = 1e3 * (rt_seconds() - t0);
 	*out = g;
 	return IR_OK;

@@ -9,7 +9,11 @@ struct cc_program {
 	ir_arena *a; /* owns everything below */
 	cc_plan plan;
 	rt_plan rt;
+	rt_launch *launch; /* rt's */
 	cc_stats stats;
 };
+
+/* Everything of a program but its code: rt's launches have no fn yet. NULL after a message. Freed with cc_program_free. */
+cc_program *cc_program_new(const ir_func *f, const cc_options *o, ir_diag *d);
 
 #endif

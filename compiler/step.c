@@ -116,13 +116,17 @@ static bool find_inputs(const ir_func *f, const cc_feed *feed, model_inputs *in,
 
 /* x = rows of the table, as floats. u8 pixels are divided in f32 and only then widened, so that both precisions
  * see the same numbers. */
-static ir_ref feed_rows(builder *b, const cc_feed *feed, const ir_type *x)
+static ir_ref feed_rows(builder *b, const cc_feed *feed, const ir_ins *in)
 {
 	int64_t dims[2] = {feed->rows, feed->width};
-	ir_ref table = leaf(b, IR_input, CC_IN_TABLE, ir_type_make(feed->dtype, 2, dims));
-	ir_ref index = leaf(b, IR_input, CC_IN_INDEX, ir_type_make(IR_I32, 1, x->dim));
-	ir_ref rows = op2(b, IR_gather, table, index);
+	const ir_type *x = &in->type;
+	ir_ref table, index, rows;
 
+	if (feed->rows == 0)
+		return leaf(b, IR_input, in->name, *x);
+	table = leaf(b, IR_input, CC_IN_TABLE, ir_type_make(feed->dtype, 2, dims));
+	index = leaf(b, IR_input, CC_IN_INDEX, ir_type_make(IR_I32, 1, x->dim));
+	rows = op2(b, IR_gather, table, index);
 	if (feed->dtype == IR_U8)
 		rows = op2(b, IR_div, cast(b, rows, IR_F32), number(b, 255, IR_F32));
 	return cast(b, rows, x->dtype);
@@ -132,7 +136,7 @@ static ir_ref feed_rows(builder *b, const cc_feed *feed, const ir_type *x)
 static ir_ref *place_model(builder *b, const ir_func *f, const cc_feed *feed, const model_inputs *in)
 {
 	ir_ref *map = ar_new(b->a, ir_ref, f->n ? f->n : 1);
-	ir_ref x = feed_rows(b, feed, &f->ins[in->x].type);
+	ir_ref x = feed_rows(b, feed, &f->ins[in->x]);
 	ir_ref key = in->key == IR_NO_REF ? IR_NO_REF : leaf(b, IR_input, CC_IN_KEY, f->ins[in->key].type);
 
 	for (size_t i = 0; i < f->n; i++)

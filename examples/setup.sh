@@ -17,6 +17,6 @@ need() {
 	return 1
 }
 
-BUILD_PACKAGES="gcc libc6-dev cmake ninja-build llvm-19-dev libomp-19-dev libsqlite3-dev sqlite3 librandom123-dev
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build llvm-19-dev clang-19 libomp-19-dev libsqlite3-dev sqlite3 librandom123-dev
 	libxxhash-dev libjansson-dev zlib1g-dev liblapacke-dev libopenblas0-serial dataset-fashion-mnist"
 TEST_PACKAGES="libcmocka-dev binutils"

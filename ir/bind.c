@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Two copies of a function with other leaf types: B replaced by a number, f32 replaced by f64. Only attributes
- * are changed; every type behind them comes from the shape rules, which therefore judge the result. */
+ * Copies of a function in other types: B replaced by a number, f32 replaced by f64, or products with bf16 operands. Only
+ * attributes are changed; every type behind them comes from the shape rules, which therefore judge the result. */
 #include "ir/ir.h"
 
 typedef void change_attr(ir_attr *a, int64_t n);
@@ -21,6 +21,15 @@ static void widen_attr(ir_attr *a, int64_t n)
 	(void)n;
 	if (ir_attr_kind_of(a->id) == IR_KIND_TYPE && a->v.dtype == IR_F32)
 		a->v.dtype = IR_F64;
+	if (a->id == IR_ATTR_bf16)
+		a->i = 0;
+}
+
+static void round_attr(ir_attr *a, int64_t n)
+{
+	(void)n;
+	if (a->id == IR_ATTR_bf16)
+		a->i = 1;
 }
 
 static bool copy_ins(ir_func *g, const ir_func *f, ir_ref r, change_attr *change, int64_t n, ir_diag *d)
@@ -66,13 +75,24 @@ ir_func *ir_bind(const ir_func *f, int64_t n, ir_arena *a, ir_diag *d)
 	return copy(f, bind_attr, n, a, d);
 }
 
+static ir_func *copy_f32(const ir_func *f, change_attr *change, ir_arena *a, ir_diag *d)
+{
+	bool own = !d;
+	ir_func *g = copy(f, change, 0, a, own ? d = ir_diag_new() : d);
+
+	if (own && !g)
+		ir_bug("a copy in another precision: %s", ir_diag_size(d) ? ir_diag_get(d, 0)->text : "no message");
+	if (own)
+		ir_diag_free(d);
+	return g;
+}
+
 ir_func *ir_widen(const ir_func *f, ir_arena *a)
 {
-	ir_diag *d = ir_diag_new();
-	ir_func *g = copy(f, widen_attr, 0, a, d);
+	return copy_f32(f, widen_attr, a, NULL);
+}
 
-	if (!g)
-		ir_bug("widen: %s", ir_diag_size(d) ? ir_diag_get(d, 0)->text : "no message");
-	ir_diag_free(d);
-	return g;
+ir_func *ir_round_products(const ir_func *f, ir_arena *a, ir_diag *d)
+{
+	return copy_f32(f, round_attr, a, d);
 }

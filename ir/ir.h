@@ -226,7 +226,10 @@ bool ir_infer(ir_diag *d, ir_loc loc, ir_op op, const ir_type *arg, size_t narg,
 /* A copy in which B is n (n >= 1) everywhere. NULL after a message when a shape no longer fits. */
 ir_func *ir_bind(const ir_func *f, int64_t n, ir_arena *a, ir_diag *d);
 
-/* A copy in which every f32 is f64: how --precision f64 works. */
+/* A copy in which every matmul rounds its operands to bf16: how --precision bf16 works. NULL after a message if one is f64. */
+ir_func *ir_round_products(const ir_func *f, ir_arena *a, ir_diag *d);
+
+/* A copy in which every f32 is f64, and no operand is rounded: how --precision f64 works. */
 ir_func *ir_widen(const ir_func *f, ir_arena *a);
 
 /* The canonical form: leaves numbered by first visit from the outputs, names gone, dead code gone, order fixed by

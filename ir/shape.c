@@ -261,6 +261,8 @@ static bool shape_matmul(const check *c, ir_type *out)
 
 	if (!need_same_dtype(c, a, b) || !need_float(c, a) || !need_rank(c, a, 2) || !need_rank(c, b, 2))
 		return false;
+	if (attr(c, IR_ATTR_bf16)->i && !need_dtype(c, a, IR_F32))
+		return false;
 	if (a->dim[!ta] != b->dim[tb])
 		return fail(c, IR_E_shape_inner, dim_text(a->dim[!ta]), dim_text(b->dim[tb]));
 	*out = ir_type_make(a->dtype, 2, (int64_t[]){a->dim[ta], b->dim[!tb]});

@@ -93,4 +93,18 @@ rt_kernel rt_k_split;
 /* buf: src, dst. arg: bytes of an element. flat. */
 rt_kernel rt_k_copy;
 
+/* ---- exported objects (aot/aot.c) ---------------------------------------------------------------------------- */
+
+/* Working memory of one call, in bytes: tables and arena. */
+size_t rt_aot_bytes(const rt_plan *p);
+
+/* One step of p on leaves and outputs by number, all of them bound; work: aligned to 64, need not be zero. _run plays the plan alone,
+ * whatever its threads; _run_team starts as many as it has. Both exist only in the bitcode, not in this library. */
+void rt_aot_run(const rt_plan *p, void *const *leaf, void *const *output, void *work);
+void rt_aot_run_team(const rt_plan *p, void *const *leaf, void *const *output, void *work);
+
+/* The LLVM bitcode of aot.c, of the LLVM that gradmill was built with. */
+extern const char rt_aot_bitcode[];
+extern const size_t rt_aot_bitcode_len;
+
 #endif

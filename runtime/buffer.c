@@ -90,6 +90,29 @@ void rt_free(void *p, size_t bytes)
 	atomic_fetch_sub(&live, pad(bytes));
 }
 
+ir_status rt_grow(void **p, size_t old, size_t new)
+{
+	size_t more = pad(new) - pad(old);
+	uintptr_t raw, before;
+	char *moved, *at;
+
+	IR_ASSERT(new >= old, "%zu bytes cannot become %zu", old, new);
+	if (is_faulty() || new > PTRDIFF_MAX - 2 * RT_ALIGN || !reserve(more))
+		return IR_ENOMEM;
+	memcpy(&raw, (char *)*p - sizeof raw, sizeof raw);
+	before = (uintptr_t)*p - raw;
+	moved = realloc((void *)raw, pad(new) + RT_ALIGN);
+	if (!moved) {
+		atomic_fetch_sub(&live, more);
+		return IR_ENOMEM;
+	}
+	at = moved + RT_ALIGN - (uintptr_t)moved % RT_ALIGN;
+	memmove(at, moved + (size_t)before, old); /* nowhere, if its place in the line is what it was */
+	memcpy(at - sizeof moved, &moved, sizeof moved);
+	*p = at;
+	return IR_OK;
+}
+
 ir_status rt_tensor_alloc(rt_tensor *t, ir_type type)
 {
 	t->type = type;

@@ -23,6 +23,10 @@ void rt_tensor_free(rt_tensor *t);
 IR_MUSTUSE ir_status rt_alloc(size_t bytes, void **out); /* untyped, same rules; freed with rt_free(p, bytes) */
 void rt_free(void *p, size_t bytes);
 
+/* *p, which has old bytes, becomes new >= old bytes, not initialised behind the old ones; it may move, large memory without
+ * being copied. IR_ENOMEM leaves it as it was. */
+IR_MUSTUSE ir_status rt_grow(void **p, size_t old, size_t new);
+
 void rt_set_budget(size_t bytes); /* process-wide; 0 = no limit (default). Threads may allocate at once. */
 size_t rt_live_bytes(void);
 void rt_fault_after(int n); /* tests: the n-th request from now fails once; 0 = off */

@@ -75,7 +75,7 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 		 "write the gradients of the first step, before clipping"},
 		{"loss-log", IR_OPT_STRING, &o->loss_log, 0, "L.csv", "write step,loss for every step"},
 		{"threads", IR_OPT_INT, &o->threads, 1, "T", "default: all processors this process may use"},
-		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "f32 or f64"},
+		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "f32, f64 or bf16 (f32)"},
 		{"test", IR_OPT_FLAG, &o->test, 0, NULL, "evaluate the test rows at the end"},
 		{"json", IR_OPT_FLAG, &o->json, 0, NULL, "print one JSON object"},
 	};
@@ -105,10 +105,8 @@ static int configure(const options *o, le_config *c)
 	*c = le_config_default();
 	if (!o->data)
 		return usage("--data is missing", "");
-	if (strcmp(o->precision, "bf16") == 0)
-		return usage("--precision bf16 is not available in this version; use f32 or f64", "");
-	if (strcmp(o->precision, "f32") != 0 && strcmp(o->precision, "f64") != 0)
-		return usage("--precision must be f32 or f64, not ", o->precision);
+	if (!cc_precision_find(o->precision, &c->precision))
+		return usage("--precision must be f32, f64 or bf16, not ", o->precision);
 	if (!find_schedule(o->schedule, &c->schedule))
 		return usage("--schedule must be constant or cosine, not ", o->schedule);
 	if (!cc_optimizer_find(o->optimizer, &c->objective.optimizer))
@@ -126,7 +124,6 @@ static int configure(const options *o, le_config *c)
 	c->seed = (uint64_t)o->seed;
 	c->shuffle = o->shuffle;
 	c->threads = (int)o->threads;
-	c->f64 = strcmp(o->precision, "f64") == 0;
 	c->test = o->test;
 	return -1;
 }

@@ -7,6 +7,7 @@
 #include "runtime/rt.h"
 #include "ir/base/str.h"
 #include "search/cmd.h"
+#include "search/learn/learn.h"
 
 typedef struct command {
 	const char *name;
@@ -25,7 +26,7 @@ static const command commands[] = {
 	{"check", cc_cmd_check, "verify a model: bottleneck, gradients, JIT against interpreter"},
 	{"bench", cc_cmd_bench, "measure a model's training step"},
 	{"opt", cc_cmd_opt, "run compiler passes on a model"},
-	{"compile", cc_cmd_compile, "write IR, plan, LLVM or assembly of a model"},
+	{"compile", cc_cmd_compile, "write IR, plan, assembly or an object of a model"},
 	{"ops", cc_cmd_ops, "the manual of the IR's operations"},
 	{"worker", se_cmd_worker, NULL},
 };
@@ -109,6 +110,7 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return finish(help(argc - 1, argv + 1));
 	rt_set_budget(rt_memory() / 10 * 9); /* a model too large for the machine is a message, not the end of others */
+	cc_weight_file = &le_weight_reader;
 	c = find(argv[1]);
 	return finish(c ? c->run(argc - 1, argv + 1) : unknown(argv[1]));
 }

@@ -188,7 +188,7 @@ char *gm_model_print(const gm_model *m)
 	return s.s;
 }
 
-ir_func *cc_api_bound(const gm_model *m, const char *func, int64_t batch, bool f64, ir_arena *a)
+ir_func *cc_api_bound(const gm_model *m, const char *func, int64_t batch, cc_precision p, ir_arena *a)
 {
 	const ir_func *f = ir_module_find(m->m, func);
 	ir_func *g;
@@ -202,7 +202,7 @@ ir_func *cc_api_bound(const gm_model *m, const char *func, int64_t batch, bool f
 	for (size_t i = 0; g && i < g->n; i++)
 		if (ir_is_leaf(g, (ir_ref)i) && !g->ins[i].name)
 			ir_set_name(g, (ir_ref)i, ar_printf(a, "leaf%zu", i));
-	return g && f64 ? ir_widen(g, a) : g;
+	return g ? cc_in_precision(g, p, a, m->d) : NULL;
 }
 
 /* ---- gradients ------------------------------------------------------------------------------------------------ */
@@ -233,7 +233,7 @@ gm_status gm_differentiate(const gm_model *m, const char *func, const char *loss
 
 	cc_api_begin(m->ctx);
 	*out = NULL;
-	f = cc_api_bound(m, func, batch, false, a);
+	f = cc_api_bound(m, func, batch, CC_PRECISION_F32, a);
 	f = f ? gradient(m, f, loss, a) : NULL;
 	if (f) {
 		f->name = ar_printf(a, "%s.grad", func);

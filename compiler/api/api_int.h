@@ -24,8 +24,8 @@ void cc_api_begin(gm_ctx *ctx);
 gm_status cc_api_end(gm_ctx *ctx, ir_diag *d, ir_status s);
 gm_status cc_api_fail(gm_ctx *ctx, gm_status s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* The function with its batch bound, in f64 if so asked, every leaf named; lives in a. NULL after a message in m->d. */
-ir_func *cc_api_bound(const gm_model *m, const char *func, int64_t batch, bool f64, ir_arena *a);
+/* The function with its batch bound, in that precision, every leaf named; lives in a. NULL after a message in m->d. */
+ir_func *cc_api_bound(const gm_model *m, const char *func, int64_t batch, cc_precision p, ir_arena *a);
 
 gm_dtype cc_api_dtype_of(ir_dtype t);
 int cc_api_thread_count(int asked);

@@ -108,7 +108,7 @@ gm_status gm_compile(const gm_model *m, const char *func, const gm_options *give
 	co = (cc_options){.threads = cc_api_thread_count(o.threads), .opt_level = o.opt_level};
 	p = ir_xmalloc(1, sizeof *p);
 	*p = (gm_program){.ctx = m->ctx, .a = ar_open(), .seed = o.seed};
-	f = cc_api_bound(m, func, o.batch, o.f64, p->a);
+	f = cc_api_bound(m, func, o.batch, (cc_precision)o.precision, p->a);
 	if (f)
 		s = cc_compile(m->ctx->c, f, &co, &p->p, m->d);
 	if (s == IR_OK)

@@ -113,7 +113,7 @@ static void stop(unit *u)
 static ir_status build_step(gm_trainer *t)
 {
 	ir_arena *a = ar_open();
-	ir_func *f = cc_api_bound(t->model, IR_ENTRY, t->o.batch, t->o.f64, a), *step = NULL;
+	ir_func *f = cc_api_bound(t->model, IR_ENTRY, t->o.batch, (cc_precision)t->o.precision, a), *step = NULL;
 	uint32_t *position;
 	ir_status s = IR_EINPUT;
 
@@ -301,7 +301,7 @@ static ir_status eval_unit(gm_trainer *t, int64_t batch, unit **out)
 		if (t->eval[i].batch == batch)
 			return *out = &t->eval[i], IR_OK;
 	a = ar_open();
-	f = cc_api_bound(t->model, IR_ENTRY, batch, t->o.f64, a);
+	f = cc_api_bound(t->model, IR_ENTRY, batch, (cc_precision)t->o.precision, a);
 	f = f ? cc_eval(f, &t->feed, want, a, t->model->d) : NULL;
 	t->eval = ir_xrealloc(t->eval, t->neval + 1, sizeof *t->eval);
 	t->eval[t->neval] = (unit){0};

@@ -49,11 +49,13 @@ bool grad_amax(cc_grad_ctx *g, ir_ref y, ir_ref dy, ir_ref *dx)
 	return true;
 }
 
-static ir_ref product(cc_grad_ctx *g, ir_ref a, bool ta, ir_ref b, bool tb)
+/* In the precision of y's product. */
+static ir_ref product(cc_grad_ctx *g, ir_ref y, ir_ref a, bool ta, ir_ref b, bool tb)
 {
-	ir_attr at[2] = {ir_a_int(IR_ATTR_ta, ta), ir_a_int(IR_ATTR_tb, tb)};
+	bool bf16 = ir_attr_int(&g->f->ins[y], IR_ATTR_bf16);
+	ir_attr at[3] = {ir_a_int(IR_ATTR_ta, ta), ir_a_int(IR_ATTR_tb, tb), ir_a_int(IR_ATTR_bf16, bf16)};
 
-	return ir_emit(g->f, "grad", g->loc, IR_matmul, (ir_ref[]){a, b}, 2, at, 2);
+	return ir_emit(g->f, "grad", g->loc, IR_matmul, (ir_ref[]){a, b}, 2, at, 3);
 }
 
 /* y = op(a) op(b)  =>  da = dy op(b)', db = op(a)' dy, transposed where the operand is stored so.
@@ -64,9 +66,9 @@ bool grad_matmul(cc_grad_ctx *g, ir_ref y, ir_ref dy, ir_ref *dx)
 	bool ta = ir_attr_int(&g->f->ins[y], IR_ATTR_ta), tb = ir_attr_int(&g->f->ins[y], IR_ATTR_tb);
 
 	if (gd_wants(g, y, 0))
-		dx[0] = ta ? product(g, b, tb, dy, true) : product(g, dy, false, b, !tb);
+		dx[0] = ta ? product(g, y, b, tb, dy, true) : product(g, y, dy, false, b, !tb);
 	if (gd_wants(g, y, 1))
-		dx[1] = tb ? product(g, dy, true, a, ta) : product(g, a, !ta, dy, false);
+		dx[1] = tb ? product(g, y, dy, true, a, ta) : product(g, y, a, !ta, dy, false);
 	return true;
 }
 

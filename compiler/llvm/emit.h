@@ -13,7 +13,7 @@ typedef struct cc_target {
 	int vector_bytes;
 	int tile_rows, tile_vectors; /* register tile of matmul */
 	int chains; /* of the peak kernel: more than latency times units, and fit into the registers beside two operands */
-	bool fma;
+	bool fma, pairs; /* pairs: VDPBF16PS is faster than two multiply-adds */
 } cc_target;
 
 /* One kernel being written. */

@@ -7,169 +7,16 @@
  * one object serves every shape. Every element is a chain of fused multiply-adds in ascending k, cut into blocks that depend on
  * k alone (Note [Blocks of k]); what packing, panels and tiles there are cannot change a bit. What becomes of a finished tile
  * is the epilogue's business. */
-#include "compiler/llvm/emit.h"
+#include "compiler/llvm/matmul.h"
 
 #define K_BLOCK  128  /* see Note [Blocks of k] */
-#define K_PACK   1024 /* rows of a packed panel: 256 KiB in f32 on AVX-512, a part of L2; a multiple of K_BLOCK */
-#define ROWS_PACK 192 /* rows of C that wait for the rest of a longer k; half as many in f64 */
 #define HEIGHTS  4    /* tile_rows, 4, 2, 1 */
-#define WIDTHS   4    /* widest tile of target.c, in vectors */
 #define LINE     64
 
 /* Prefetching: see Note [Hints]. */
 #define SLOTS     4
 #define SLOT_ROWS 8
 _Static_assert(K_PACK % K_BLOCK == 0 && K_BLOCK % 2 == 0, "blocks must not straddle packs");
-_Static_assert(K_PACK % RT_PANEL == 0, "a pack begins where panels of a turned operand begin");
-
-static val smaller(em *e, val a, val b)
-{
-	return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, a, b, ""), a, b, "");
-}
-
-static val plus(em *e, val a, val b)
-{
-	return LLVMBuildAdd(e->b, a, b, "");
-}
-
-static val times(em *e, val a, val b)
-{
-	return LLVMBuildMul(e->b, a, b, "");
-}
-
-static int64_t panel_width(const em *e)
-{
-	return (int64_t)e->t->tile_vectors * e->lanes;
-}
-
-static int64_t panel_bytes(const em *e)
-{
-	return (int64_t)e->t->tile_vectors * e->t->vector_bytes;
-}
-
-/* Starts an internal function of the module; end_function goes back to where the builder was. */
-typedef struct outer {
-	LLVMBasicBlockRef block;
-	val fn;
-} outer;
-
-static outer begin_function(em *e, const char *name, LLVMTypeRef type)
-{
-	outer o = {LLVMGetInsertBlock(e->b), e->fn};
-
-	e->fn = LLVMAddFunction(e->m, name, type);
-	LLVMSetLinkage(e->fn, LLVMInternalLinkage);
-	LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->c, e->fn, ""));
-	return o;
-}
-
-static val end_function(em *e, outer o)
-{
-	val fn = e->fn;
-
-	LLVMBuildRetVoid(e->b);
-	e->fn = o.fn;
-	LLVMPositionBuilderAtEnd(e->b, o.block);
-	return fn;
-}
-
-static LLVMTypeRef function_type(em *e, int pointers, int integers)
-{
-	LLVMTypeRef t[16];
-
-	for (int i = 0; i < pointers + integers; i++)
-		t[i] = i < pointers ? e->ptr : e->i64;
-	return LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, (unsigned)(pointers + integers), 0);
-}
-
-/* The offset of index i, where one step is `one` and RT_PANEL steps are `many` (kernel.h). */
-static val in_panels(em *e, val i, val one, val many)
-{
-	val n = em_int(e, RT_PANEL);
-
-	return plus(e, times(e, LLVMBuildUDiv(e->b, i, n, ""), many), times(e, LLVMBuildURem(e->b, i, n, ""), one));
-}
-
-/* ---- packing ---------------------------------------------------------------------------------------------------- */
-
-enum { P_TO, P_FROM, P_STRIDE, P_K, P_WIDTH, P_K64 }; /* stride: of k for rows, of columns for a transposed operand */
-
-static LLVMTypeRef pack_type(em *e)
-{
-	return function_type(e, 2, 4);
-}
-
-/* to[k][0 .. panel) = from[k stride ..], columns outside the width are zero. */
-static void pack_rows(em *e, LLVMTypeRef s, bool whole)
-{
-	val from[1] = {em_param(e, P_FROM)}, mask[WIDTHS] = {0}, at, next;
-	em_loop k;
-
-	for (int v = 0; v < e->t->tile_vectors && !whole; v++)
-		mask[v] = em_mask(e, LLVMBuildSub(e->b, em_param(e, P_WIDTH), em_int(e, (int64_t)v * e->lanes), ""));
-	em_loop_begin(e, &k, em_int(e, 0), em_param(e, P_K), 1, from, 1);
-	at = em_element(e, s, em_param(e, P_TO), times(e, k.i, em_int(e, panel_width(e))));
-	for (int v = 0; v < e->t->tile_vectors; v++) {
-		val column = em_int(e, (int64_t)v * e->lanes);
-
-		em_store(e, em_load(e, s, em_element(e, s, k.v[0], column), mask[v]), s, em_element(e, s, at, column), NULL);
-	}
-	next = em_element(e, s, k.v[0], em_param(e, P_STRIDE));
-	em_loop_end(e, &k, &next);
-}
-
-/* One square of lanes x lanes: columns [c, c + lanes) of the panel, rows [k, k + lanes). With edges, what lies outside the width
- * or K is read as zero; the packed memory has room for it. */
-static void pack_square(em *e, LLVMTypeRef s, val c, val k, bool edges)
-{
-	val v[64], mask = edges ? em_mask(e, LLVMBuildSub(e->b, em_param(e, P_K), k, "")) : NULL;
-	val along = in_panels(e, k, em_int(e, 1), em_param(e, P_K64));
-
-	for (int i = 0; i < e->lanes; i++) {
-		val column = plus(e, c, em_int(e, i)), m = mask;
-		val at = em_element(e, s, em_param(e, P_FROM), plus(e, times(e, column, em_param(e, P_STRIDE)), along));
-
-		if (edges)
-			m = LLVMBuildAnd(e->b, m, em_splat(e, LLVMBuildICmp(e->b, LLVMIntSLT, column, em_param(e, P_WIDTH), "")), "");
-		v[i] = em_load(e, s, at, m);
-	}
-	em_transpose_registers(e, v);
-	for (int i = 0; i < e->lanes; i++)
-		em_store(e, v[i], s, em_element(e, s, em_param(e, P_TO),
-						plus(e, times(e, plus(e, k, em_int(e, i)), em_int(e, panel_width(e))), c)), NULL);
-}
-
-/* to[k][c] = from[c stride + k], k taken RT_PANEL at a time. */
-static void pack_transposed(em *e, LLVMTypeRef s, bool whole)
-{
-	val k = em_param(e, P_K), squares = LLVMBuildSub(e->b, k, em_int(e, e->lanes - 1), "");
-	em_loop c, i;
-
-	em_loop_begin(e, &c, em_int(e, 0), whole ? em_int(e, panel_width(e)) : em_param(e, P_WIDTH), e->lanes, NULL, 0);
-	em_loop_begin(e, &i, em_int(e, 0), whole ? squares : em_int(e, 0), e->lanes, NULL, 0);
-	pack_square(e, s, c.i, i.i, false);
-	em_loop_end(e, &i, NULL);
-	em_loop_begin(e, &i, i.i_out, k, e->lanes, NULL, 0);
-	pack_square(e, s, c.i, i.i, true);
-	em_loop_end(e, &i, NULL);
-	em_loop_end(e, &c, NULL);
-}
-
-typedef void pack_fn(em *e, LLVMTypeRef s, bool whole);
-
-static val emit_pack(em *e, LLVMTypeRef s, const char *name, pack_fn *pack)
-{
-	outer o = begin_function(e, name, pack_type(e));
-	val whole = LLVMBuildICmp(e->b, LLVMIntSGE, em_param(e, P_WIDTH), em_int(e, panel_width(e)), "");
-	em_if f;
-
-	for (int n = 1; n >= 0; n--) {
-		em_if_begin(e, &f, n ? whole : LLVMBuildNot(e->b, whole, ""));
-		pack(e, s, n);
-		em_if_end(e, &f);
-	}
-	return end_function(e, o);
-}
 
 /* ---- one tile ------------------------------------------------------------------------------------------------- */
 
@@ -177,6 +24,7 @@ enum { T_A, T_B, T_C, T_HINTS, T_AS, T_AK, T_K, T_ADD }; /* T_ADD: C has the sum
 
 typedef struct tile {
 	int rows, vectors;
+	bool pairs; /* A and B are words of pairs of k (matmul.h) */
 } tile;
 
 static LLVMTypeRef tile_type(em *e)
@@ -202,7 +50,16 @@ static void prefetch_two(em *e, val q)
 	}
 }
 
-/* acc += A[.][k] B[k][.] for one k: v holds the accumulators, then the place in B, then the offset in A. */
+/* acc + first a first b + second a second b, in this order, each sum rounded. */
+static val add_pairs(em *e, val a, val b, val acc)
+{
+	LLVMTypeRef words = LLVMVectorType(LLVMBFloatTypeInContext(e->c), 2 * (unsigned)e->lanes);
+
+	return em_call(e, "llvm.x86.avx512bf16.dpbf16ps.512", NULL, 0,
+		       (val[]){acc, LLVMBuildBitCast(e->b, a, words, ""), LLVMBuildBitCast(e->b, b, words, "")}, 3);
+}
+
+/* acc += A[.][k] B[k][.] for one k, or one pair: v holds the accumulators, then the place in B, then the offset in A. */
 static void multiply_add(em *e, LLVMTypeRef s, const tile *t, val *row, val *v)
 {
 	int n = t->rows * t->vectors;
@@ -213,26 +70,34 @@ static void multiply_add(em *e, LLVMTypeRef s, const tile *t, val *row, val *v)
 	for (int i = 0; i < t->rows; i++) {
 		val a = em_splat(e, LLVMBuildLoad2(e->b, s, em_element(e, s, row[i], v[n + 1]), ""));
 
-		for (int j = 0; j < t->vectors; j++)
-			v[i * t->vectors + j] = em_fma(e, a, b[j], v[i * t->vectors + j]);
+		for (int j = 0; j < t->vectors; j++) {
+			val *acc = &v[i * t->vectors + j];
+
+			*acc = t->pairs ? add_pairs(e, a, b[j], *acc) : em_fma(e, a, b[j], *acc);
+		}
 	}
 	v[n] = em_element(e, s, v[n], em_int(e, panel_width(e)));
 	v[n + 1] = plus(e, v[n + 1], em_param(e, T_AK));
 }
 
-/* acc = sum of A[.][k] B[k][.] over k in [from, to): one chain in ascending k. */
+/* acc = sum of A[.][k] B[k][.] over k in [from, to), from even: one chain in ascending k. */
 static void chain(em *e, LLVMTypeRef s, const tile *t, val from, val to, val *acc)
 {
 	int n = t->rows * t->vectors;
-	val row[16], v[EM_CARRY];
+	val row[16], v[EM_CARRY], first = from;
 	em_loop k;
+
+	if (t->pairs) { /* k counts pairs from here on */
+		first = from = LLVMBuildUDiv(e->b, from, em_int(e, 2), "");
+		to = LLVMBuildUDiv(e->b, plus(e, to, em_int(e, 1)), em_int(e, 2), "");
+	}
 
 	for (int i = 0; i < t->rows; i++)
 		row[i] = em_element(e, s, em_param(e, T_A), times(e, em_int(e, i), em_param(e, T_AS)));
 	for (int i = 0; i < n; i++)
 		v[i] = em_float(e, 0, em_vector(e, s));
-	v[n] = em_element(e, s, em_param(e, T_B), times(e, from, em_int(e, panel_width(e))));
-	v[n + 1] = times(e, from, em_param(e, T_AK));
+	v[n] = em_element(e, s, em_param(e, T_B), times(e, first, em_int(e, panel_width(e))));
+	v[n + 1] = times(e, first, em_param(e, T_AK));
 	for (int unroll = 2; unroll >= 1; unroll--) {
 		em_loop_begin(e, &k, from, LLVMBuildSub(e->b, to, em_int(e, unroll - 1), ""), unroll, v, n + 2);
 		for (int i = 0; i < n + 2; i++)
@@ -292,11 +157,13 @@ enum { ARG_K, ARG_AS, ARG_AK, ARG_BK, ARG_BK64, ARG_BC, ARG_BC64, ARG_BUFFERS, A
 typedef struct matmul {
 	em *e;
 	LLVMTypeRef s;
+	em_pack how;
 	int heights, height[HEIGHTS];
 	val tile[HEIGHTS][WIDTHS]; /* functions: by height, and by vectors - 1 */
-	val pack_rows, pack_transposed;
+	val pack_rows, pack_turned, pack_a;
 	val k, as, ak, bk, bk64, bc, bc64, a, b;
 	val packed, c, hints;     /* memory of the call: a panel of B; finished tiles; SLOTS x (address, bytes per row) */
+	val packed_a, words;      /* A in bf16, and the distance of its rows */
 	val many;                 /* k is longer than a pack: sums of rows_pack rows wait in c */
 	int64_t rows_pack;
 	val code, bufs, args, streams;
@@ -311,12 +178,14 @@ static void emit_functions(matmul *m)
 	while (rows >= 1) {
 		m->height[m->heights] = rows;
 		for (int v = 1; v <= e->t->tile_vectors; v++)
-			m->tile[m->heights][v - 1] = emit_tile(e, m->s, &(tile){rows, v});
+			m->tile[m->heights][v - 1] = emit_tile(e, m->s, &(tile){rows, v, m->how == EM_PACK_PAIRS});
 		m->heights++;
 		rows = rows > 4 ? 4 : rows / 2;
 	}
-	m->pack_rows = emit_pack(e, m->s, "pack_rows", pack_rows);
-	m->pack_transposed = emit_pack(e, m->s, "pack_transposed", pack_transposed);
+	m->pack_rows = em_pack_rows(e, m->s, m->how);
+	m->pack_turned = em_pack_turned(e, m->s, m->how);
+	if (m->how != EM_PACK_PLAIN)
+		m->pack_a = em_pack_a(e, m->how);
 }
 
 static val room(matmul *m, val count)
@@ -345,6 +214,13 @@ static void enter(matmul *m)
 	m->packed = room(m, times(e, plus(e, smaller(e, m->k, pack), em_int(e, e->lanes)), em_int(e, panel_width(e))));
 	m->c = room(m, times(e, LLVMBuildSelect(e->b, m->many, em_int(e, m->rows_pack), em_int(e, e->t->tile_rows), ""),
 			     em_int(e, RT_PANEL)));
+	if (m->how != EM_PACK_PLAIN) {
+		val per = em_int(e, (m->how == EM_PACK_PAIRS ? 2 : 1) * (int64_t)e->lanes), k = smaller(e, m->k, pack);
+
+		k = LLVMBuildUDiv(e->b, plus(e, k, LLVMBuildSub(e->b, per, em_int(e, 1), "")), per, "");
+		m->words = times(e, k, em_int(e, e->lanes));
+		m->packed_a = room(m, times(e, m->words, em_int(e, ROWS_PACK))); /* either layout fits */
+	}
 	m->hints = LLVMBuildArrayAlloca(e->b, e->i64, em_int(e, 2 * SLOTS), "");
 	m->bufs = LLVMBuildArrayAlloca(e->b, e->ptr, plus(e, n, em_int(e, 1)), "");
 	em_loop_begin(e, &l, em_int(e, 0), n, 1, NULL, 0);
@@ -411,16 +287,40 @@ typedef struct part {
 	val b;          /* packed */
 } part;
 
+/* Rows of p in pairs. */
+static void pack_a(matmul *m, const part *p)
+{
+	em *e = m->e;
+	val from = em_element(e, m->s, m->a, plus(e, times(e, p->i0, m->as), times(e, p->k, m->ak)));
+
+	LLVMBuildCall2(e->b, em_pack_a_type(e), m->pack_a,
+		       (val[]){m->packed_a, from, m->as, m->ak, p->n, LLVMBuildSub(e->b, p->i1, p->i0, ""), m->words}, 7, "");
+}
+
+/* Where the tile at row i of p finds A, and its strides. */
+static val a_of(matmul *m, const part *p, val i, val *as, val *ak)
+{
+	em *e = m->e;
+	val columns;
+
+	*as = m->as, *ak = m->ak;
+	if (m->how == EM_PACK_PLAIN)
+		return em_element(e, m->s, m->a, plus(e, times(e, i, m->as), times(e, p->k, m->ak)));
+	columns = em_is_columns(e, m->as, m->ak);
+	*as = LLVMBuildSelect(e->b, columns, em_int(e, 1), m->words, "");
+	*ak = LLVMBuildSelect(e->b, columns, em_int(e, ROWS_PACK), em_int(e, 1), "");
+	return em_element(e, m->s, m->packed_a, times(e, LLVMBuildSub(e->b, i, p->i0, ""), *as));
+}
+
 static void one_tile(matmul *m, const part *p, val fn, int rows, val i)
 {
 	em *e = m->e;
-	val row = LLVMBuildSub(e->b, i, p->i0, ""), last, c;
-	val a = em_element(e, m->s, m->a, plus(e, times(e, i, m->as), times(e, p->k, m->ak)));
+	val row = LLVMBuildSub(e->b, i, p->i0, ""), last, c, as, ak, a = a_of(m, p, i, &as, &ak);
 	em_if f;
 
 	c = em_element(e, m->s, m->c, LLVMBuildSelect(e->b, m->many, times(e, row, em_int(e, RT_PANEL)), em_int(e, 0), ""));
 	hint(m, i, LLVMBuildUDiv(e->b, row, em_int(e, rows), ""), p->j);
-	LLVMBuildCall2(e->b, tile_type(e), fn, (val[]){a, p->b, c, m->hints, m->as, m->ak, p->n, p->k}, 8, "");
+	LLVMBuildCall2(e->b, tile_type(e), fn, (val[]){a, p->b, c, m->hints, as, ak, p->n, p->k}, 8, "");
 	last = LLVMBuildICmp(e->b, LLVMIntSGE, plus(e, p->k, p->n), m->k, "");
 	em_if_begin(e, &f, last);
 	call_epilogue(m, c, i, rows, p->j, p->width);
@@ -456,6 +356,8 @@ static val is_packed(matmul *m, const part *p, val rows)
 	val edge = LLVMBuildURem(e->b, p->width, em_int(e, e->lanes), "");
 	val fits = LLVMBuildOr(e->b, panels, LLVMBuildICmp(e->b, LLVMIntEQ, edge, em_int(e, 0), ""), "");
 
+	if (m->how != EM_PACK_PLAIN)
+		return LLVMConstInt(e->i1, 0, 0);
 	return LLVMBuildAnd(e->b, rows, LLVMBuildAnd(e->b, wide, fits, ""), "");
 }
 
@@ -468,7 +370,7 @@ static val packed(matmul *m, const part *p)
 	em_if f;
 
 	em_if_begin(e, &f, LLVMBuildNot(e->b, ready, ""));
-	LLVMBuildCall2(e->b, pack_type(e), LLVMBuildSelect(e->b, rows, m->pack_rows, m->pack_transposed, ""),
+	LLVMBuildCall2(e->b, em_pack_type(e), LLVMBuildSelect(e->b, rows, m->pack_rows, m->pack_turned, ""),
 		       (val[]){m->packed, from, LLVMBuildSelect(e->b, rows, m->bk, m->bc, ""), p->n, p->width, m->bk64}, 6, "");
 	em_if_end(e, &f);
 	return LLVMBuildSelect(e->b, ready, from, m->packed, "");
@@ -482,6 +384,7 @@ static void panel(matmul *m, val i0, val i1, val j)
 	val one = em_int(e, 1), ahead = plus(e, j, em_int(e, wide));
 	part p = {.i0 = i0, .i1 = i1, .j = j, .width = smaller(e, em_int(e, wide), LLVMBuildSub(e->b, em_param(e, 5), j, ""))};
 	em_loop l;
+	em_if f;
 
 	p.vectors = LLVMBuildUDiv(e->b, plus(e, p.width, em_int(e, e->lanes - 1)), em_int(e, e->lanes), "");
 	m->next = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, ahead, em_param(e, 5), ""),
@@ -491,6 +394,11 @@ static void panel(matmul *m, val i0, val i1, val j)
 	p.k = l.i;
 	p.n = smaller(e, LLVMBuildSub(e->b, m->k, l.i, ""), em_int(e, K_PACK));
 	p.b = packed(m, &p);
+	if (m->how != EM_PACK_PLAIN) {
+		em_if_begin(e, &f, m->many);
+		pack_a(m, &p);
+		em_if_end(e, &f);
+	}
 	rows_of_part(m, &p);
 	em_loop_end(e, &l, NULL);
 }
@@ -505,24 +413,30 @@ static void probe_stack(em *e)
 
 void em_matmul_kernel(em *e, const cc_kernel *k)
 {
-	matmul m = {.e = e, .s = em_scalar(e, k->dtype)};
+	matmul m = {.e = e, .s = em_scalar(e, k->dtype), .how = !k->bf16 ? EM_PACK_PLAIN : e->t->pairs ? EM_PACK_PAIRS : EM_PACK_ROUND};
 	int64_t rest;
-	val r0 = em_param(e, 2), r1 = em_param(e, 3), rows = LLVMBuildSub(e->b, r1, r0, ""), step, i0;
+	val r0 = em_param(e, 2), r1 = em_param(e, 3), rows = LLVMBuildSub(e->b, r1, r0, ""), step, i0, i1;
 	em_loop i, j;
+	em_if f;
 
 	e->lanes = e->t->vector_bytes / (int)ir_dtype_size(k->dtype);
-	m.rows_pack = k->dtype == IR_F64 ? ROWS_PACK / 2 : ROWS_PACK;
+	m.rows_pack = k->dtype == IR_F64 || m.how == EM_PACK_ROUND ? ROWS_PACK / 2 : ROWS_PACK;
 	probe_stack(e);
 	rest = RT_PANEL % panel_width(e);
 	IR_ASSERT(rest == 0, "a tile must not straddle panels");
 	emit_functions(&m);
 	enter(&m);
-	step = LLVMBuildSelect(e->b, m.many, em_int(e, m.rows_pack), plus(e, rows, em_int(e, 1)), "");
+	step = m.how != EM_PACK_PLAIN ? em_int(e, m.rows_pack) : LLVMBuildSelect(e->b, m.many, em_int(e, m.rows_pack), plus(e, rows, em_int(e, 1)), "");
 	em_loop_begin(e, &i, em_int(e, 0), LLVMBuildSDiv(e->b, plus(e, rows, LLVMBuildSub(e->b, step, em_int(e, 1), "")), step, ""),
 		      1, NULL, 0);
-	i0 = plus(e, r0, times(e, i.i, step));
+	i0 = plus(e, r0, times(e, i.i, step)), i1 = smaller(e, r1, plus(e, i0, step));
+	if (m.how != EM_PACK_PLAIN) { /* once for all panels, where all of k is one pack */
+		em_if_begin(e, &f, LLVMBuildNot(e->b, m.many, ""));
+		pack_a(&m, &(part){.i0 = i0, .i1 = i1, .k = em_int(e, 0), .n = m.k});
+		em_if_end(e, &f);
+	}
 	em_loop_begin(e, &j, em_param(e, 4), em_param(e, 5), panel_width(e), NULL, 0);
-	panel(&m, i0, smaller(e, r1, plus(e, i0, step)), j.i);
+	panel(&m, i0, i1, j.i);
 	em_loop_end(e, &j, NULL);
 	em_loop_end(e, &i, NULL);
 	LLVMBuildRetVoid(e->b);

@@ -14,6 +14,7 @@
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Object.h>
 #include <llvm-c/Orc.h>
+#include "compiler/llvm/codegen.h"
 #include "compiler/llvm/jit.h"
 #include "compiler/llvm/target.h"
 
@@ -271,9 +272,8 @@ static void symbol_of(ir_key key, char *out, size_t n)
 	snprintf(out, n, "gm_%s", hex);
 }
 
-/* Writes the IR of k as function `symbol`. The module is the caller's. */
-static LLVMModuleRef write_module(const cc_machine *m, LLVMTargetMachineRef tm, LLVMContextRef ctx, const cc_kernel *k,
-				  const char *symbol)
+LLVMModuleRef cc_kernel_module(const cc_machine *m, LLVMTargetMachineRef tm, LLVMContextRef ctx, const cc_kernel *k,
+			       const char *symbol)
 {
 	LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(tm);
 	char *message = NULL;
@@ -315,7 +315,7 @@ static LLVMMemoryBufferRef compile(const cc_machine *m, const cc_kernel *k, ir_k
 	char symbol[64], *message = NULL;
 
 	symbol_of(key, symbol, sizeof symbol);
-	mod = write_module(m, tm, ctx, k, symbol);
+	mod = cc_kernel_module(m, tm, ctx, k, symbol);
 	if (LLVMTargetMachineEmitToMemoryBuffer(tm, mod, assembly ? LLVMAssemblyFile : LLVMObjectFile, &message, &out))
 		ir_bug("code generation: %s", message);
 	LLVMDisposeModule(mod);
@@ -485,7 +485,7 @@ ir_status cc_print_kernel(cc_context *c, const cc_kernel *k, bool assembly, ir_s
 	}
 	ctx = LLVMContextCreate();
 	tm = cc_machine_new_tm(&c->machine);
-	mod = write_module(&c->machine, tm, ctx, k, "kernel");
+	mod = cc_kernel_module(&c->machine, tm, ctx, k, "kernel");
 	text = LLVMPrintModuleToString(mod);
 	sb_put(out, text);
 	LLVMDisposeMessage(text);

@@ -38,12 +38,13 @@ static ir_ref matmul(ir_func *dst, const ir_ins *in, const ir_ref *map)
 {
 	ir_ref a = map[in->arg[0]], b = map[in->arg[1]];
 	ir_attr perm = ir_a_ints(IR_ATTR_perm, 2, (int64_t[]){1, 0});
-	ir_attr at[2] = {ir_a_int(IR_ATTR_ta, ir_attr_int(in, IR_ATTR_ta)), ir_a_int(IR_ATTR_tb, 0)};
+	ir_attr at[3] = {ir_a_int(IR_ATTR_ta, ir_attr_int(in, IR_ATTR_ta)), ir_a_int(IR_ATTR_tb, 0),
+			 ir_a_int(IR_ATTR_bf16, ir_attr_int(in, IR_ATTR_bf16))};
 
 	if (!ir_attr_int(in, IR_ATTR_tb))
 		return IR_NO_REF;
 	b = ir_emit(dst, "legalize", in->loc, IR_transpose, &b, 1, &perm, 1);
-	return ir_emit(dst, "legalize", in->loc, IR_matmul, (ir_ref[]){a, b}, 2, at, 2);
+	return ir_emit(dst, "legalize", in->loc, IR_matmul, (ir_ref[]){a, b}, 2, at, 3);
 }
 
 static ir_ref rewrite(void *ctx, ir_func *dst, const ir_func *src, ir_ref i, const ir_ref *map)

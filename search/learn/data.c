@@ -30,19 +30,16 @@ static ir_status complain(ir_diag *d, ir_status s, const char *name, const char 
 static ir_status join(const char *name, le_table *a, le_table *b, ir_diag *d)
 {
 	size_t na = (size_t)(a->rows * a->width), nb = (size_t)(b->rows * b->width);
-	le_table t = {a->dtype, a->rows + b->rows, a->width, NULL};
 	ir_status s;
 
 	if (a->width != b->width || a->dtype != b->dtype) {
 		le_table_free(b);
 		return complain(d, IR_EINPUT, name, "training and test rows differ in width");
 	}
-	s = rt_alloc(na + nb, &t.data); /* u8 */
+	s = rt_grow(&a->data, na, na + nb); /* u8 */
 	if (s == IR_OK) {
-		memcpy(t.data, a->data, na);
-		memcpy((char *)t.data + na, b->data, nb);
-		le_table_free(a);
-		*a = t;
+		memcpy((char *)a->data + na, b->data, nb);
+		a->rows += b->rows;
 	}
 	le_table_free(b);
 	return s;

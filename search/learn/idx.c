@@ -138,25 +138,21 @@ static ir_status read_header(reader *r, le_table *t, uint64_t *bytes)
 static ir_status read_elements(reader *r, le_table *t, uint64_t bytes)
 {
 	size_t have = 0, cap = 0;
-	char *p = NULL;
+	void *p = NULL;
 	ir_status s = IR_OK;
 
 	while (have < bytes) {
 		size_t next = cap == 0 ? (r->compressed ? FIRST_STEP : (size_t)bytes) : 2 * cap;
-		void *q;
 
 		if (next > bytes)
 			next = (size_t)bytes;
-		if ((s = rt_alloc(next, &q)) != IR_OK) {
+		s = p ? rt_grow(&p, cap, next) : rt_alloc(next, &p);
+		if (s != IR_OK) {
 			fail(r, s, "no memory for %llu bytes", (unsigned long long)next);
 			break;
 		}
-		if (have)
-			memcpy(q, p, have);
-		rt_free(p, cap);
-		p = q;
 		cap = next;
-		if ((s = read_exact(r, p + have, cap - have, "the elements")) != IR_OK)
+		if ((s = read_exact(r, (char *)p + have, cap - have, "the elements")) != IR_OK)
 			break;
 		have = cap;
 	}

@@ -63,6 +63,7 @@ IR_MUSTUSE ir_status le_weights_read(const char *path, le_weights *out, ir_diag 
 IR_MUSTUSE ir_status le_weights_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, ir_diag *d);
 void le_weights_free(le_weights *w);
 const rt_tensor *le_weights_find(const le_weights *w, const char *name); /* NULL if absent */
+extern const cc_weight_reader le_weight_reader; /* the same for commands of the compiler */
 
 /* ---- training (train.c) -------------------------------------------------------------------------------------- */
 
@@ -81,7 +82,7 @@ typedef struct le_config {
 	uint64_t seed;    /* initialisation, shuffling, model keys */
 	bool shuffle;     /* false: rows in the order of the training list */
 	int threads;
-	bool f64;         /* --precision f64 */
+	cc_precision precision;
 	bool test;        /* evaluate the test rows at the end */
 	bool profile;     /* count where the steps' time goes; changes no result */
 	int64_t max_steps; /* 0 = no limit */

@@ -21,7 +21,7 @@ static ir_func *bind_model(le_run *r, int64_t batch)
 {
 	ir_func *f = ir_bind(r->model, batch, r->arena, r->d);
 
-	return f && r->cfg->f64 ? ir_widen(f, r->arena) : f;
+	return f ? cc_in_precision(f, r->cfg->precision, r->arena, r->d) : NULL;
 }
 
 /* ---- programs ------------------------------------------------------------------------------------------- */

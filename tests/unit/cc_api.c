@@ -114,7 +114,7 @@ static void values_have_shapes(void **state)
 
 	(void)state;
 	o.batch = 5;
-	o.f64 = 1;
+	o.precision = GM_PRECISION_F64;
 	o.threads = 2;
 	assert_int_equal(gm_compile(m, "f", &o, &p), GM_OK);
 	assert_int_equal(gm_program_values(p), 4);
@@ -310,7 +310,7 @@ static void bytes_are_pixels(void **state)
 	(void)state;
 	memset(pixel, 51, sizeof pixel); /* 0.2 */
 	o.batch = 8;
-	o.f64 = 1;
+	o.precision = GM_PRECISION_F64;
 	assert_int_equal(gm_trainer_new(m, GM_U8, pixel, 40, 2, &o, &t), GM_OK);
 	assert_int_equal(gm_trainer_eval(t, 3, 9, &loss), GM_OK);
 	assert_true(fabs(loss - .04) < 1e-8);

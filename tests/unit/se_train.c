@@ -290,11 +290,11 @@ static void initial_weights(void **state)
 	assert_true(ir_key_equal(a.weights_key, b.weights_key));
 	assert_true(b.val_mse == a.val_mse);
 	le_result_free(&b);
-	c.f64 = true; /* f32 values widen */
+	c.precision = CC_PRECISION_F64; /* f32 values widen */
 	assert_int_equal(train(&c, &b), IR_OK);
 	assert_int_equal(b.weights.tensor[0].type.dtype, IR_F64);
 	assert_true(fabs(b.val_mse - a.val_mse) < 1e-5 * a.val_mse);
-	c.f64 = false; /* and never narrow */
+	c.precision = CC_PRECISION_F32; /* and never narrow */
 	c.init = &b.weights;
 	{
 		le_result x;
@@ -330,7 +330,7 @@ static void gradients(void **state)
 	le_weights g;
 
 	(void)state;
-	c.f64 = true;
+	c.precision = CC_PRECISION_F64;
 	c.epochs = 0;
 	assert_int_equal(train(&c, &before), IR_OK);
 	c.epochs = 1;

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * compiler/llvm/emit_pack.c -- operands of matmul in the form that tiles read (matmul.h): a panel of B, whichever way it is stored; and
+ * for bf16, pairs of rounded k's of both operands. */
+#include "compiler/llvm/matmul.h"
+
+LLVMTypeRef em_pack_type(em *e)
+{
+	return function_type(e, 2, 4);
+}
+
+/* ---- bf16 --------------------------------------------------------------------------------------------------------- */
+
+/* f32 rounded to bf16, to nearest even, as the bits of an f32; NaN stays NaN. The same integer operations on every target, so
+ * every target rounds alike; denormals come out as denormals or zero, and products flush them (runtime/team.c). */
+static val rounded(em *e, val v)
+{
+	LLVMTypeRef t = em_vector(e, e->i32);
+	val u = LLVMBuildBitCast(e->b, v, t, ""), nan = LLVMBuildFCmp(e->b, LLVMRealUNO, v, v, "");
+	val odd = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, u, em_bits(e, 16, t), ""), em_bits(e, 1, t), "");
+	val up = LLVMBuildAdd(e->b, u, LLVMBuildAdd(e->b, odd, em_bits(e, 0x7fff, t), ""), "");
+
+	up = LLVMBuildSelect(e->b, nan, LLVMBuildOr(e->b, u, em_bits(e, 0x400000, t), ""), up, "");
+	return LLVMBuildAnd(e->b, up, em_bits(e, 0xffff0000, t), "");
+}
+
+static val rounded_float(em *e, val v)
+{
+	return LLVMBuildBitCast(e->b, rounded(e, v), em_vector(e, e->f32), "");
+}
+
+/* The words of pairs (even, odd), as vectors of f32 that nobody computes with. */
+static val pair(em *e, val even, val odd)
+{
+	LLVMTypeRef t = em_vector(e, e->i32);
+	val low = LLVMBuildLShr(e->b, rounded(e, odd), em_bits(e, 16, t), "");
+
+	return LLVMBuildBitCast(e->b, LLVMBuildOr(e->b, rounded(e, even), low, ""), em_vector(e, e->f32), "");
+}
+
+/* ---- B ------------------------------------------------------------------------------------------------------------ */
+
+/* What packing one operand needs. */
+typedef struct packing {
+	em *e;
+	LLVMTypeRef s;
+	em_pack how;
+	bool whole; /* the panel is full, no masks */
+} packing;
+
+/* Where row k, or the pair of rows that begins with k, goes. */
+static val packed_row(const packing *p, val k)
+{
+	em *e = p->e;
+	val row = p->how == EM_PACK_PAIRS ? LLVMBuildUDiv(e->b, k, em_int(e, 2), "") : k;
+
+	return em_element(e, p->s, em_param(e, P_TO), times(e, row, em_int(e, panel_width(e))));
+}
+
+/* Row k of the panel's columns [column, column + lanes); zero where inside is false (NULL: it is not). */
+static val row_part(const packing *p, val row, val column, val mask, val inside)
+{
+	em *e = p->e;
+
+	if (inside) {
+		val all = em_splat(e, inside);
+
+		mask = mask ? LLVMBuildAnd(e->b, mask, all, "") : all;
+	}
+	return em_load(e, p->s, em_element(e, p->s, row, column), mask);
+}
+
+/* to[k][0 .. panel) = from[k stride ..], columns outside the width are zero. */
+static void pack_rows(const packing *p)
+{
+	em *e = p->e;
+	val from[1] = {em_param(e, P_FROM)}, mask[WIDTHS] = {0}, at, next, more = NULL;
+	bool pairs = p->how == EM_PACK_PAIRS;
+	em_loop k;
+
+	for (int v = 0; v < e->t->tile_vectors && !p->whole; v++)
+		mask[v] = em_mask(e, LLVMBuildSub(e->b, em_param(e, P_WIDTH), em_int(e, (int64_t)v * e->lanes), ""));
+	em_loop_begin(e, &k, em_int(e, 0), em_param(e, P_K), pairs ? 2 : 1, from, 1);
+	at = packed_row(p, k.i);
+	next = em_element(e, p->s, k.v[0], em_param(e, P_STRIDE));
+	if (pairs)
+		more = LLVMBuildICmp(e->b, LLVMIntSLT, plus(e, k.i, em_int(e, 1)), em_param(e, P_K), "");
+	for (int v = 0; v < e->t->tile_vectors; v++) {
+		val column = em_int(e, (int64_t)v * e->lanes), x = row_part(p, k.v[0], column, mask[v], NULL);
+
+		if (p->how == EM_PACK_ROUND)
+			x = rounded_float(e, x);
+		if (pairs)
+			x = pair(e, x, row_part(p, next, column, mask[v], more));
+		em_store(e, x, p->s, em_element(e, p->s, at, column), NULL);
+	}
+	if (pairs)
+		next = em_element(e, p->s, next, em_param(e, P_STRIDE));
+	em_loop_end(e, &k, &next);
+}
+
+/* One square of lanes x lanes: columns [c, c + lanes) of the panel, rows [k, k + lanes). With edges, what lies outside the width
+ * or K is read as zero; the packed memory has room for it. */
+static void pack_square(const packing *p, val c, val k, bool edges)
+{
+	em *e = p->e;
+	val v[64], mask = edges ? em_mask(e, LLVMBuildSub(e->b, em_param(e, P_K), k, "")) : NULL;
+	val along = in_panels(e, k, em_int(e, 1), em_param(e, P_K64));
+
+	for (int i = 0; i < e->lanes; i++) {
+		val column = plus(e, c, em_int(e, i)), m = mask;
+		val at = em_element(e, p->s, em_param(e, P_FROM), plus(e, times(e, column, em_param(e, P_STRIDE)), along));
+
+		if (edges)
+			m = LLVMBuildAnd(e->b, m, em_splat(e, LLVMBuildICmp(e->b, LLVMIntSLT, column, em_param(e, P_WIDTH), "")), "");
+		v[i] = em_load(e, p->s, at, m);
+	}
+	em_transpose_registers(e, v);
+	for (int i = 0; i < e->lanes; i += p->how == EM_PACK_PAIRS ? 2 : 1) {
+		val x = p->how == EM_PACK_PAIRS ? pair(e, v[i], v[i + 1]) : p->how == EM_PACK_ROUND ? rounded_float(e, v[i]) : v[i];
+
+		em_store(e, x, p->s, em_element(e, p->s, packed_row(p, plus(e, k, em_int(e, i))), c), NULL);
+	}
+}
+
+/* to[k][c] = from[c stride + k], k taken RT_PANEL at a time. */
+static void pack_turned(const packing *p)
+{
+	em *e = p->e;
+	val k = em_param(e, P_K), squares = LLVMBuildSub(e->b, k, em_int(e, e->lanes - 1), "");
+	em_loop c, i;
+
+	em_loop_begin(e, &c, em_int(e, 0), p->whole ? em_int(e, panel_width(e)) : em_param(e, P_WIDTH), e->lanes, NULL, 0);
+	em_loop_begin(e, &i, em_int(e, 0), p->whole ? squares : em_int(e, 0), e->lanes, NULL, 0);
+	pack_square(p, c.i, i.i, false);
+	em_loop_end(e, &i, NULL);
+	em_loop_begin(e, &i, i.i_out, k, e->lanes, NULL, 0);
+	pack_square(p, c.i, i.i, true);
+	em_loop_end(e, &i, NULL);
+	em_loop_end(e, &c, NULL);
+}
+
+static val emit_pack(em *e, LLVMTypeRef s, em_pack how, const char *name, void (*pack)(const packing *p))
+{
+	outer o = begin_function(e, name, em_pack_type(e));
+	val whole = LLVMBuildICmp(e->b, LLVMIntSGE, em_param(e, P_WIDTH), em_int(e, panel_width(e)), "");
+	em_if f;
+
+	for (int n = 1; n >= 0; n--) {
+		em_if_begin(e, &f, n ? whole : LLVMBuildNot(e->b, whole, ""));
+		pack(&(packing){e, s, how, n});
+		em_if_end(e, &f);
+	}
+	return end_function(e, o);
+}
+
+val em_pack_rows(em *e, LLVMTypeRef s, em_pack how)
+{
+	return emit_pack(e, s, how, "pack_rows", pack_rows);
+}
+
+val em_pack_turned(em *e, LLVMTypeRef s, em_pack how)
+{
+	return emit_pack(e, s, how, "pack_turned", pack_turned);
+}
+
+/* ---- A in bf16 ---------------------------------------------------------------------------------------------------- */
+
+LLVMTypeRef em_pack_a_type(em *e)
+{
+	return function_type(e, 2, 5);
+}
+
+static val a_at(em *e, val row, val k)
+{
+	val offset = plus(e, times(e, row, em_param(e, PA_ROW)), times(e, k, em_param(e, PA_K)));
+
+	return em_element(e, e->f32, em_param(e, PA_FROM), offset);
+}
+
+/* Number of the word that k is in. */
+static val word_of(em *e, em_pack how, val k)
+{
+	return how == EM_PACK_PAIRS ? LLVMBuildUDiv(e->b, k, em_int(e, 2), "") : k;
+}
+
+/* Rows side by side: whole rows of memory. */
+static void pack_a_columns(em *e, em_pack how)
+{
+	val count = em_param(e, PA_COUNT), mask;
+	em_loop k, r;
+
+	em_loop_begin(e, &r, em_int(e, 0), em_param(e, PA_ROWS), e->lanes, NULL, 0);
+	mask = em_mask(e, LLVMBuildSub(e->b, em_param(e, PA_ROWS), r.i, ""));
+	em_loop_begin(e, &k, em_int(e, 0), count, how == EM_PACK_PAIRS ? 2 : 1, NULL, 0);
+	{
+		val x = em_load(e, e->f32, a_at(e, r.i, k.i), mask), next = plus(e, k.i, em_int(e, 1));
+		val to = plus(e, times(e, word_of(e, how, k.i), em_int(e, ROWS_PACK)), r.i);
+
+		if (how == EM_PACK_PAIRS) {
+			val inside = em_splat(e, LLVMBuildICmp(e->b, LLVMIntSLT, next, count, ""));
+
+			x = pair(e, x, em_load(e, e->f32, a_at(e, r.i, next), LLVMBuildAnd(e->b, mask, inside, "")));
+		} else {
+			x = rounded_float(e, x);
+		}
+		em_store(e, x, e->f32, em_element(e, e->f32, em_param(e, PA_TO), to), mask);
+	}
+	em_loop_end(e, &k, NULL);
+	em_loop_end(e, &r, NULL);
+}
+
+/* Every second element of x and y, one behind the other, beginning with first. */
+static val every_second(em *e, val x, val y, int first)
+{
+	val index[64];
+
+	for (int i = 0; i < e->lanes; i++)
+		index[i] = LLVMConstInt(e->i32, (unsigned)(2 * i + first), 0);
+	return LLVMBuildShuffleVector(e->b, x, y, LLVMConstVector(index, (unsigned)e->lanes), "");
+}
+
+/* k's side by side: a vector of words at a time. Behind K everything is zero; rows of packed memory have room. */
+static void pack_a_rows(em *e, em_pack how)
+{
+	val count = em_param(e, PA_COUNT);
+	em_loop r, k;
+
+	em_loop_begin(e, &r, em_int(e, 0), em_param(e, PA_ROWS), 1, NULL, 0);
+	em_loop_begin(e, &k, em_int(e, 0), count, (how == EM_PACK_PAIRS ? 2 : 1) * (int64_t)e->lanes, NULL, 0);
+	{
+		val from = a_at(e, r.i, k.i), left = LLVMBuildSub(e->b, count, k.i, ""), x = em_load(e, e->f32, from, em_mask(e, left));
+		val to = plus(e, times(e, r.i, em_param(e, PA_WORDS)), word_of(e, how, k.i));
+
+		if (how == EM_PACK_PAIRS) {
+			val y = em_load(e, e->f32, em_element(e, e->f32, from, em_int(e, e->lanes)),
+					em_mask(e, LLVMBuildSub(e->b, left, em_int(e, e->lanes), "")));
+
+			x = pair(e, every_second(e, x, y, 0), every_second(e, x, y, 1));
+		} else {
+			x = rounded_float(e, x);
+		}
+		em_store(e, x, e->f32, em_element(e, e->f32, em_param(e, PA_TO), to), NULL);
+	}
+	em_loop_end(e, &k, NULL);
+	em_loop_end(e, &r, NULL);
+}
+
+/* Any strides, one word at a time. */
+static void pack_a_any(em *e, em_pack how)
+{
+	int lanes = e->lanes;
+	val count = em_param(e, PA_COUNT);
+	em_loop r, k;
+
+	e->lanes = 1;
+	em_loop_begin(e, &r, em_int(e, 0), em_param(e, PA_ROWS), 1, NULL, 0);
+	em_loop_begin(e, &k, em_int(e, 0), count, how == EM_PACK_PAIRS ? 2 : 1, NULL, 0);
+	{
+		val next = plus(e, k.i, em_int(e, 1)), inside = LLVMBuildICmp(e->b, LLVMIntSLT, next, count, "");
+		val x = LLVMBuildLoad2(e->b, e->f32, a_at(e, r.i, k.i), ""), y;
+		val to = plus(e, times(e, r.i, em_param(e, PA_WORDS)), word_of(e, how, k.i));
+
+		if (how == EM_PACK_PAIRS) {
+			y = LLVMBuildLoad2(e->b, e->f32, a_at(e, r.i, LLVMBuildSelect(e->b, inside, next, k.i, "")), "");
+			x = pair(e, x, LLVMBuildSelect(e->b, inside, y, LLVMConstReal(e->f32, 0), ""));
+		} else {
+			x = rounded_float(e, x);
+		}
+		LLVMBuildStore(e->b, x, em_element(e, e->f32, em_param(e, PA_TO), to));
+	}
+	em_loop_end(e, &k, NULL);
+	em_loop_end(e, &r, NULL);
+	e->lanes = lanes;
+}
+
+val em_pack_a(em *e, em_pack how)
+{
+	outer o = begin_function(e, "pack_a", em_pack_a_type(e));
+	val k_one = LLVMBuildICmp(e->b, LLVMIntEQ, em_param(e, PA_K), em_int(e, 1), "");
+	val columns = em_is_columns(e, em_param(e, PA_ROW), em_param(e, PA_K));
+	const struct {
+		val when;
+		void (*pack)(em *e, em_pack how);
+	} way[] = {{columns, pack_a_columns}, {k_one, pack_a_rows},
+		   {LLVMBuildNot(e->b, LLVMBuildOr(e->b, k_one, columns, ""), ""), pack_a_any}};
+
+	for (size_t i = 0; i < sizeof way / sizeof *way; i++) {
+		em_if f;
+
+		em_if_begin(e, &f, way[i].when);
+		way[i].pack(e, how);
+		em_if_end(e, &f);
+	}
+	return end_function(e, o);
+}

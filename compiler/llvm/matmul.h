@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * compiler/llvm/matmul.h -- what emit_matmul.c (tiles) and emit_pack.c (operands in the form that tiles read) share: small words, and
+ * the shape of packed memory. For these two files only. */
+#ifndef COMPILER_LLVM_MATMUL_H
+#define COMPILER_LLVM_MATMUL_H
+
+#include "compiler/llvm/emit.h"
+
+#define K_PACK    1024 /* rows of a packed panel: 256 KiB in f32 on AVX-512, a part of L2 */
+#define ROWS_PACK 192  /* rows of C that wait for the rest of a longer k, and rows of a packed A; half as many in f64 */
+#define WIDTHS    4    /* widest tile of target.c, in vectors */
+_Static_assert(K_PACK % RT_PANEL == 0, "a pack begins where panels of a turned operand begin");
+
+static inline val smaller(em *e, val a, val b)
+{
+	return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, a, b, ""), a, b, "");
+}
+
+static inline val plus(em *e, val a, val b)
+{
+	return LLVMBuildAdd(e->b, a, b, "");
+}
+
+static inline val times(em *e, val a, val b)
+{
+	return LLVMBuildMul(e->b, a, b, "");
+}
+
+static inline int64_t panel_width(const em *e)
+{
+	return (int64_t)e->t->tile_vectors * e->lanes;
+}
+
+static inline int64_t panel_bytes(const em *e)
+{
+	return (int64_t)e->t->tile_vectors * e->t->vector_bytes;
+}
+
+/* Starts an internal function of the module; end_function goes back to where the builder was. */
+typedef struct outer {
+	LLVMBasicBlockRef block;
+	val fn;
+} outer;
+
+static inline outer begin_function(em *e, const char *name, LLVMTypeRef type)
+{
+	outer o = {LLVMGetInsertBlock(e->b), e->fn};
+
+	e->fn = LLVMAddFunction(e->m, name, type);
+	LLVMSetLinkage(e->fn, LLVMInternalLinkage);
+	LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->c, e->fn, ""));
+	return o;
+}
+
+static inline val end_function(em *e, outer o)
+{
+	val fn = e->fn;
+
+	LLVMBuildRetVoid(e->b);
+	e->fn = o.fn;
+	LLVMPositionBuilderAtEnd(e->b, o.block);
+	return fn;
+}
+
+static inline LLVMTypeRef function_type(em *e, int pointers, int integers)
+{
+	LLVMTypeRef t[16];
+
+	for (int i = 0; i < pointers + integers; i++)
+		t[i] = i < pointers ? e->ptr : e->i64;
+	return LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, (unsigned)(pointers + integers), 0);
+}
+
+/* The offset of index i, where one step is `one` and RT_PANEL steps are `many` (kernel.h). */
+static inline val in_panels(em *e, val i, val one, val many)
+{
+	val n = em_int(e, RT_PANEL);
+
+	return plus(e, times(e, LLVMBuildUDiv(e->b, i, n, ""), many), times(e, LLVMBuildURem(e->b, i, n, ""), one));
+}
+
+/* ---- packed operands (emit_pack.c) ----------------------------------------------------------------------------------
+ * B: element (k, c) of a panel is number k panel_width + c. As pairs, two bf16 share a word: word (k / 2, c), the even k in its upper
+ * half, so that a chain takes them in ascending order; an odd K is padded by a zero. */
+typedef enum em_pack {
+	EM_PACK_PLAIN, /* as they are */
+	EM_PACK_ROUND, /* f32 rounded to bf16 */
+	EM_PACK_PAIRS  /* the same, two in a word */
+} em_pack;
+
+/* Internal functions void(to, from, stride, K, width, K64): from is B's first element of the panel and pack. rows: stride is that of
+ * k, columns lie side by side. turned: stride is that of columns, k's lie side by side, RT_PANEL of them every K64. Columns
+ * outside the width are zero. */
+enum { P_TO, P_FROM, P_STRIDE, P_K, P_WIDTH, P_K64 };
+LLVMTypeRef em_pack_type(em *e);
+val em_pack_rows(em *e, LLVMTypeRef s, em_pack how);
+val em_pack_turned(em *e, LLVMTypeRef s, em_pack how);
+
+/* A, rounded or in pairs: void(to, from, row stride, k stride, K, rows, words): words of a row side by side, rows `words` apart (a multiple
+ * of the lanes, not less than the row's); or, where rows of A lie side by side and k's do not (em_is_columns), rows side by
+ * side and words of the next k or pair ROWS_PACK behind. */
+enum { PA_TO, PA_FROM, PA_ROW, PA_K, PA_COUNT, PA_ROWS, PA_WORDS };
+LLVMTypeRef em_pack_a_type(em *e);
+val em_pack_a(em *e, em_pack how);
+
+static inline val em_is_columns(em *e, val row, val k)
+{
+	val side_by_side = LLVMBuildICmp(e->b, LLVMIntEQ, row, em_int(e, 1), "");
+
+	return LLVMBuildAnd(e->b, side_by_side, LLVMBuildICmp(e->b, LLVMIntNE, k, em_int(e, 1), ""), "");
+}
+
+#endif
