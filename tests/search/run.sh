@@ -129,6 +129,11 @@ check "trials --csv" "$GM" trials "$TMP/a.db" --csv
 check "show" "$GM" show "$TMP/a.db" 3
 check "show: no such trial" code 66 "$GM" show "$TMP/a.db" 3000
 check "best" "$GM" best "$TMP/a.db"
+cp "$TMP/log" "$TMP/best.txt"
+check "best: the floor beside the value, six digits" grep -Eq '^value +0\.0*[1-9][0-9]{0,5}  pca_value 0\.0*[1-9][0-9]{0,5}$' "$TMP/best.txt"
+check "best: the same for the test rows" grep -Eq '^test_value .*  pca_test_value [0-9.]+$' "$TMP/best.txt"
+check "best: operations of what" grep -Eq '^flops per step [0-9]+$' "$TMP/best.txt"
+check "best --json: every digit, the names of the table" sh -c '"$1" best "$2" --json | grep -Eq "\"value\": 0\.[0-9]{9,}.*\"flops\": "' - "$GM" "$TMP/a.db"
 check "best --ir" "$GM" best "$TMP/a.db" --ir
 check "best --export" "$GM" best "$TMP/a.db" --export "$TMP/best"
 check "exported weights" test -s "$TMP/best/weights.safetensors"
