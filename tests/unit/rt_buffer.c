@@ -40,6 +40,33 @@ static void aligned_and_zeroed(void **state)
 	}
 }
 
+static void grown_memory_keeps_what_it_holds(void **state)
+{
+	size_t size = 10;
+	void *p;
+
+	(void)state;
+	assert_int_equal(rt_alloc(size, &p), IR_OK);
+	memset(p, 7, size);
+	for (int i = 0; i < 14; i++) { /* up to 40 MB: by copying and by moving pages */
+		size_t next = 3 * size - 1;
+
+		rt_fault_after(1);
+		assert_int_equal(rt_grow(&p, size, next), IR_ENOMEM);
+		rt_fault_after(0);
+		assert_int_equal(rt_grow(&p, size, next), IR_OK);
+		assert_int_equal((uintptr_t)p % RT_ALIGN, 0);
+		assert_int_equal(rt_live_bytes(), (next + 63) / 64 * 64);
+		for (size_t k = 0; k < size; k++)
+			if (((char *)p)[k] != 7)
+				fail_msg("byte %zu of %zu", k, size);
+		memset((char *)p + size, 7, next - size);
+		size = next;
+	}
+	rt_free(p, size);
+	assert_int_equal(rt_live_bytes(), 0);
+}
+
 static void too_large_is_a_status(void **state)
 {
 	const int64_t huge[2] = {1 << 20, 1 << 20};
@@ -137,7 +164,7 @@ static void stores_round_cut_and_saturate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(aligned_and_zeroed), cmocka_unit_test(too_large_is_a_status),
+		cmocka_unit_test(aligned_and_zeroed), cmocka_unit_test(grown_memory_keeps_what_it_holds), cmocka_unit_test(too_large_is_a_status),
 		cmocka_unit_test(budget_is_exact), cmocka_unit_test(budget_holds_between_threads),
 		cmocka_unit_test(fault_hits_once), cmocka_unit_test(stores_round_cut_and_saturate),
 	};
