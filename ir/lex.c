@@ -62,32 +62,17 @@ static ir_loc here(const ir_lexer *l)
 	return (ir_loc){l->file, l->line, (uint32_t)(l->at - l->line_start) + 1};
 }
 
-/* Length of a well-formed UTF-8 sequence at p, or 1. Only to show the user the character he wrote. */
-static size_t utf8_len(const char *p, const char *end)
-{
-	unsigned char c = (unsigned char)*p;
-	size_t n = c >= 0xF0 && c < 0xF8 ? 4 : c >= 0xE0 ? 3 : c >= 0xC2 ? 2 : 1;
-
-	if (c < 0x80 || c >= 0xF8 || (size_t)(end - p) < n)
-		return 1;
-	for (size_t i = 1; i < n; i++)
-		if (((unsigned char)p[i] & 0xC0) != 0x80)
-			return 1;
-	return n;
-}
-
 static void bad_char(ir_lexer *l)
 {
-	size_t n = utf8_len(l->at, l->end);
-	unsigned char c = (unsigned char)*l->at;
+	size_t n = sb_char_len(l->at, l->end);
 	char text[8];
 
-	if (n > 1 || (c >= 32 && c < 127))
+	if (n)
 		snprintf(text, sizeof text, "%.*s", (int)n, l->at);
 	else
-		snprintf(text, sizeof text, "\\x%02x", c);
+		snprintf(text, sizeof text, "\\x%02x", (unsigned char)*l->at);
 	ir_report(l->d, l->loc, IR_E_bad_char, text);
-	l->at += n;
+	l->at += n ? n : 1;
 	l->tok = SYN_BAD;
 }
 

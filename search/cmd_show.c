@@ -8,8 +8,10 @@
 
 static void print_curve(const se_table *t)
 {
+	char buffer[32];
+
 	for (size_t i = 0; i < t->nrow; i++)
-		printf("%-12s %s\n", i ? "" : "curve", t->cell[i].text);
+		printf("%-14s %s\n", i ? "" : "curve", se_cell_short(&t->cell[i], buffer));
 }
 
 static ir_status show(se_store *s, const se_study *st, int64_t number, bool ir_only, bool json, bool *found, ir_diag *d)

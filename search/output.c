@@ -18,8 +18,7 @@ static int width_of(const char *s)
 	return n;
 }
 
-/* For eyes: six digits, unless the number is whole. */
-static const char *shorten(const se_cell *c, char buffer[32])
+const char *se_cell_short(const se_cell *c, char buffer[32])
 {
 	if (c->kind != SE_REAL)
 		return c->text;
@@ -54,7 +53,7 @@ static void print_table(const se_table *t)
 		right[i] = t->nrow > 0;
 	}
 	for (size_t k = 0; k < t->nrow * t->ncol; k++) {
-		int n = width_of(shorten(&t->cell[k], buffer));
+		int n = width_of(se_cell_short(&t->cell[k], buffer));
 
 		width[k % t->ncol] = n > width[k % t->ncol] ? n : width[k % t->ncol];
 		if (t->cell[k].kind == SE_TEXT)
@@ -66,7 +65,7 @@ static void print_table(const se_table *t)
 	for (size_t k = 0; k < t->nrow * t->ncol; k++) {
 		size_t i = k % t->ncol;
 
-		print_cell(shorten(&t->cell[k], buffer), width[i], right[i], i + 1 == t->ncol);
+		print_cell(se_cell_short(&t->cell[k], buffer), width[i], right[i], i + 1 == t->ncol);
 		if (i + 1 == t->ncol)
 			putchar('\n');
 	}
@@ -162,8 +161,59 @@ static void print_record_json(const se_table *t)
 	sb_fini(&s);
 }
 
+/* What people read in place of a column's name; NULL: the name itself. beside: a column that belongs next to it. */
+static const struct {
+	const char *column, *label, *beside;
+} wording[] = {
+	{"value", NULL, "pca_value"},
+	{"test_value", NULL, "pca_test_value"},
+	{"flops", "flops per step", NULL},
+};
+
+#define NWORDING (sizeof wording / sizeof *wording)
+
+static const char *label_of(const char *column)
+{
+	for (size_t i = 0; i < NWORDING; i++)
+		if (wording[i].label && !strcmp(column, wording[i].column))
+			return wording[i].label;
+	return column;
+}
+
+static const se_cell *find_cell(const se_table *t, const char *name)
+{
+	for (size_t i = 0; i < t->ncol; i++)
+		if (!strcmp(t->col[i], name))
+			return &t->cell[i];
+	return NULL;
+}
+
+/* Printed on another column's line? */
+static bool is_beside(const se_table *t, const char *column)
+{
+	const se_cell *c;
+
+	for (size_t i = 0; i < NWORDING; i++)
+		if (wording[i].beside && !strcmp(column, wording[i].beside))
+			return (c = find_cell(t, wording[i].column)) && c->kind != SE_NULL;
+	return false;
+}
+
+static void print_beside(const se_table *t, const char *column)
+{
+	char buffer[32];
+
+	for (size_t i = 0; i < NWORDING; i++) {
+		const se_cell *c = wording[i].beside && !strcmp(column, wording[i].column) ? find_cell(t, wording[i].beside) : NULL;
+
+		if (c && c->kind != SE_NULL)
+			printf("  %s %s", wording[i].beside, se_cell_short(c, buffer));
+	}
+}
+
 void se_record_print(const se_table *t, bool json)
 {
+	char buffer[32];
 	int width = 0;
 
 	if (json) {
@@ -171,10 +221,14 @@ void se_record_print(const se_table *t, bool json)
 		return;
 	}
 	for (size_t i = 0; i < t->ncol; i++)
-		width = width_of(t->col[i]) > width ? width_of(t->col[i]) : width;
-	for (size_t i = 0; i < t->ncol; i++)
-		if (t->cell[i].kind != SE_NULL && strcmp(t->col[i], "ir"))
-			printf("%-*s %s\n", width, t->col[i], t->cell[i].text);
+		width = width_of(label_of(t->col[i])) > width ? width_of(label_of(t->col[i])) : width;
+	for (size_t i = 0; i < t->ncol; i++) {
+		if (t->cell[i].kind == SE_NULL || !strcmp(t->col[i], "ir") || is_beside(t, t->col[i]))
+			continue;
+		printf("%-*s %s", width, label_of(t->col[i]), se_cell_short(&t->cell[i], buffer));
+		print_beside(t, t->col[i]);
+		putchar('\n');
+	}
 }
 
 void se_table_print(const se_table *t, se_format f)

@@ -9,8 +9,11 @@
 typedef enum se_format { SE_FORMAT_TABLE, SE_FORMAT_CSV, SE_FORMAT_JSON } se_format;
 
 void se_table_print(const se_table *t, se_format f); /* to stdout */
-/* The first row, one "name value" per line without what is NULL and the model text; or as a JSON object with all. */
+/* The first row for eyes, one "name value" per line without what is NULL and the model text: six digits, a floor beside
+ * what it is the floor of; or as a JSON object with everything. */
 void se_record_print(const se_table *t, bool json);
+/* The value for eyes: six digits, unless the number is whole; in buffer, or the cell's own text. */
+const char *se_cell_short(const se_cell *c, char buffer[32]);
 size_t se_table_column(const se_table *t, const char *name); /* asking for one that is not there is a bug */
 
 /* Prints the messages of d to stderr, or the status when there is none; returns the exit code. */

@@ -120,7 +120,7 @@ static ir_status models_agree(se_driver *v, const se_trial_row *row, size_t n, b
 			ir_key_print(v->model[i].arch, arch);
 		if (i < v->nmodel && row[i].arch_key && !strcmp(arch, row[i].arch_key))
 			continue;
-		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_file, "--models", "the study was started with other models");
+		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_option, "--models", "the study was started with other models");
 		*usage = true;
 		return IR_EINPUT;
 	}
@@ -266,7 +266,7 @@ static ir_status fits_data(se_driver *v, const se_message *ready)
 	if (batch > (double)ready->ntrain) {
 		snprintf(text, sizeof text, "%s%.0f rows do not fit the training set of %lld", v->study.batch || v->nmodel ? ""
 			: "even the smallest batch, ", batch, (long long)ready->ntrain);
-		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_file, "--batch", text);
+		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_option, "--batch", text);
 		ok = false;
 	}
 	return ok ? IR_OK : IR_EINPUT;

@@ -168,6 +168,15 @@ static void read_cell(sqlite3_stmt *q, int i, ir_arena *a, ir_str *number, se_ce
 	}
 }
 
+/* The user's query is at fault. */
+static ir_status blame(ir_diag *d, ir_loc loc, const char *text)
+{
+	ir_error(d, loc, IR_E_sql, text);
+	return IR_EINPUT;
+}
+
+static const ir_loc nowhere = {0, 0, 0};
+
 static ir_status read_all(se_store *s, sqlite3_stmt *q, ir_arena *a, se_table *out, ir_diag *d)
 {
 	size_t start = ar_used(a), cap = 0, n = 0;
@@ -187,15 +196,15 @@ static ir_status read_all(se_store *s, sqlite3_stmt *q, ir_arena *a, se_table *o
 			read_cell(q, (int)i, a, &number, ar_push(a, out->cell, n, cap));
 		out->nrow++;
 		if (ar_used(a) - start > MAX_RESULT)
-			st = se_sql_say(s, IR_EINPUT, "the answer is larger than 256 MiB: ask for less", d);
+			st = blame(d, nowhere, "the answer is larger than 256 MiB: ask for less");
 	}
 	sb_fini(&number);
 	if (st != IR_OK || rc == SQLITE_DONE)
 		return st;
 	if ((rc & 0xff) == SQLITE_INTERRUPT)
-		return se_sql_say(s, IR_EINPUT, "the query took too long (--timeout)", d);
+		return blame(d, nowhere, "the query took too long (--timeout)");
 	if ((rc & 0xff) == SQLITE_ERROR)
-		return se_sql_say(s, IR_EINPUT, sqlite3_errmsg(s->db), d);
+		return blame(d, nowhere, sqlite3_errmsg(s->db));
 	return se_sql_fail(s, rc, d);
 }
 
@@ -260,11 +269,15 @@ static void lock_down(se_store *s)
 	sqlite3_set_authorizer(s->db, allow, NULL);
 }
 
+/* Where in the query SQLite found its error, if it says so: for "no such table" it does not. */
 static ir_loc place_of(const se_store *s, const char *sql, ir_diag *d)
 {
 	int at = sqlite3_error_offset(s->db);
-	ir_loc loc = {ir_diag_source(d, "SQL", sql, strlen(sql)), 1, 1};
+	ir_loc loc = {0, 1, 1};
 
+	if (at < 0)
+		return nowhere;
+	loc.file = ir_diag_source(d, "SQL", sql, strlen(sql));
 	for (int i = 0; i < at && sql[i]; i++) {
 		loc.col++;
 		if (sql[i] == '\n')
@@ -287,15 +300,13 @@ ir_status se_store_query(se_store *s, const char *sql, double seconds, ir_arena 
 	rc = sqlite3_prepare_v2(s->db, sql, -1, &q, &tail);
 	base = rc & 0xff; /* without the extended part */
 	if (base == SQLITE_ERROR || base == SQLITE_AUTH || base == SQLITE_TOOBIG) {
-		ir_error(d, place_of(s, sql, d), IR_E_file, "SQL", base == SQLITE_AUTH ? "the history is read-only"
-			: sqlite3_errmsg(s->db));
-		st = IR_EINPUT;
+		st = blame(d, place_of(s, sql, d), base == SQLITE_AUTH ? "the history is read-only" : sqlite3_errmsg(s->db));
 	} else if (rc != SQLITE_OK) {
 		st = se_sql_fail(s, rc, d);
 	} else if (!q || !sqlite3_stmt_readonly(q) || !sqlite3_column_count(q)) {
-		st = se_sql_say(s, IR_EINPUT, "expected a query (SELECT ..)", d);
+		st = blame(d, nowhere, "expected a query (SELECT ..)");
 	} else if (tail && tail[strspn(tail, " \t\r\n;")]) {
-		st = se_sql_say(s, IR_EINPUT, "expected one query, found something behind it", d);
+		st = blame(d, nowhere, "expected one query, found something behind it");
 	} else {
 		st = read_all(s, q, a, out, d);
 	}

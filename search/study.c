@@ -5,37 +5,53 @@
 #include <string.h>
 #include "search/sampler.h"
 
+static const ir_loc nowhere = {0, 0, 0};
+
 static bool refuse(ir_diag *d, const char *option, const char *text)
 {
-	ir_error(d, (ir_loc){0, 0, 0}, IR_E_file, option, text);
+	ir_error(d, nowhere, IR_E_option, option, text);
 	return false;
 }
 
 static bool same_text(ir_diag *d, const char *option, const char *given, const char *old, const char **out)
 {
-	char text[256];
-
 	*out = old;
 	if (!given || !strcmp(given, old))
 		return true;
-	snprintf(text, sizeof text, "the study was started with %.80s, not %.80s (another --study starts anew)", old, given);
-	return refuse(d, option, text);
+	ir_error(d, nowhere, IR_E_study_option, option, old, given);
+	return false;
 }
 
-static bool same_int(ir_diag *d, const char *option, int64_t given, int64_t old, int64_t *out)
+/* zero: what an old value of 0 means; NULL: the number. */
+static bool same_int(ir_diag *d, const char *option, int64_t given, int64_t old, const char *zero, int64_t *out)
 {
-	char text[256];
+	char now[24], then[24];
 
 	*out = old;
 	if (given == SE_UNSET || given == old)
 		return true;
-	if (old || !strcmp(option, "--seed"))
-		snprintf(text, sizeof text, "the study was started with %lld, not %lld (another --study starts anew)",
-			 (long long)old, (long long)given);
-	else
-		snprintf(text, sizeof text, "not fixed when the study was started, now %lld (another --study starts anew)",
-			 (long long)given);
-	return refuse(d, option, text);
+	snprintf(now, sizeof now, "%lld", (long long)given);
+	snprintf(then, sizeof then, "%lld", (long long)old);
+	ir_error(d, nowhere, IR_E_study_option, option, !old && zero ? zero : then, now);
+	return false;
+}
+
+/* Every option that disagrees is told, so that one look mends the command line. */
+static bool agree(const se_options *o, const se_study *old, se_study *st, ir_diag *d)
+{
+	static const char any[] = "no fixed value";
+	bool ok = same_text(d, "--data", o->data, old->data, &st->data);
+
+	ok &= same_text(d, o->models ? "--models" : "--space", o->models ? "models" : o->space, old->space, &st->space);
+	ok &= same_text(d, "--sampler", o->sampler, old->sampler, &st->sampler);
+	ok &= same_int(d, "--seed", o->seed, old->seed, NULL, &st->seed);
+	ok &= same_int(d, "--limit-train", o->limit_train, old->limit_train, "all rows", &st->limit_train);
+	ok &= same_int(d, "--latent", o->latent, old->latent, any, &st->latent);
+	ok &= same_int(d, "--epochs", o->epochs, old->epochs, any, &st->epochs);
+	ok &= same_int(d, "--batch", o->batch, old->batch, any, &st->batch);
+	if (!ok)
+		ir_note(d, nowhere, IR_E_study_anew);
+	return ok;
 }
 
 static int64_t or_zero(int64_t v)
@@ -62,21 +78,13 @@ static bool fresh(const se_options *o, se_study *st, ir_diag *d)
 
 bool se_study_resolve(const se_options *o, const se_study *old, se_study *st, ir_diag *d)
 {
-	const char *space = o->models ? "models" : o->space;
 	se_space sp;
 	se_limits fix = {0, 0, 0};
 
 	*st = *old;
 	if (!old->id && !fresh(o, st, d))
 		return false;
-	if (old->id && !(same_text(d, "--data", o->data, old->data, &st->data) &&
-			 same_text(d, o->models ? "--models" : "--space", space, old->space, &st->space) &&
-			 same_text(d, "--sampler", o->sampler, old->sampler, &st->sampler) &&
-			 same_int(d, "--seed", o->seed, old->seed, &st->seed) &&
-			 same_int(d, "--limit-train", o->limit_train, old->limit_train, &st->limit_train) &&
-			 same_int(d, "--latent", o->latent, old->latent, &st->latent) &&
-			 same_int(d, "--epochs", o->epochs, old->epochs, &st->epochs) &&
-			 same_int(d, "--batch", o->batch, old->batch, &st->batch)))
+	if (old->id && !agree(o, old, st, d))
 		return false;
 	if (!se_space_init(&sp, st->space, &fix))
 		return refuse(d, "--space", "unknown; there is: dense");

@@ -22,7 +22,7 @@ typedef struct se_options {
 } se_options;
 
 /* Fills *st (all but id, data_key, sizes, target, build, which only a worker knows) from options and defaults, or from
- * the study that exists. False after a message that names the option at fault: a study is one experiment, and two
+ * the study that exists. False after a message for every option at fault: a study is one experiment, and two
  * halves made with different settings are none. */
 bool se_study_resolve(const se_options *o, const se_study *old, se_study *st, ir_diag *d);
 

@@ -111,29 +111,62 @@ static bool find_line(const source *s, uint32_t line, const char **at, size_t *n
 	return p < end || line == 1;
 }
 
-#define SHOW_MAX 160 /* bytes of a source line that are shown */
+#define SHOW_MAX 160 /* columns of a source line that are shown */
+
+/* What the character at p takes: columns on the screen, as sb_put_visible prints it, and bytes. A tab is one of each. */
+static size_t measure(const char *p, const char *end, size_t *bytes)
+{
+	size_t n = *p == '\t' ? 1 : sb_char_len(p, end);
+
+	*bytes = n ? n : 1;
+	return n ? 1 : strlen("\\x00");
+}
+
+static size_t width(const char *p, const char *end)
+{
+	size_t sum = 0, bytes;
+
+	for (; p < end; p += bytes)
+		sum += measure(p, end, &bytes);
+	return sum;
+}
+
+/* Where to begin so that mark, a place in the line, comes into view. */
+static const char *begin_at(const char *p, const char *mark, const char *end)
+{
+	size_t before = width(p, mark), bytes;
+
+	if (width(p, end) > SHOW_MAX)
+		for (; before > SHOW_MAX / 2; p += bytes)
+			before -= measure(p, end, &bytes);
+	return p;
+}
 
 static void print_line(const source *s, ir_loc loc, ir_str *out)
 {
-	const char *at;
-	size_t n, col = loc.col ? loc.col - 1 : 0, from = 0;
+	const char *p, *mark, *end;
+	size_t n, col = loc.col ? loc.col - 1 : 0, shown = 0, bytes;
+	ir_str caret;
 
-	if (!find_line(s, loc.line, &at, &n) || n == 0)
+	if (!find_line(s, loc.line, &p, &n) || n == 0)
 		return;
-	if (col > n)
-		col = n;
-	if (col > SHOW_MAX / 2 && n > SHOW_MAX)
-		from = col - SHOW_MAX / 2;
-	if (n - from > SHOW_MAX)
-		n = from + SHOW_MAX;
+	end = p + n;
+	mark = p + (col < n ? col : n);
+	sb_init(&caret);
 	sb_put(out, "  ");
-	for (size_t i = from; i < n; i++) /* control characters must not reach the terminal */
-		sb_putc(out, (unsigned char)at[i] < 32 && at[i] != '\t' ? '?' : at[i]);
-	sb_put(out, "\n  ");
-	for (size_t i = from; i < col; i++)
-		if ((at[i] & 0xC0) != 0x80) /* one column per UTF-8 character */
-			sb_putc(out, at[i] == '\t' ? '\t' : ' ');
-	sb_put(out, "^\n");
+	for (p = begin_at(p, mark, end); p < end && shown < SHOW_MAX; p += bytes) {
+		size_t columns = measure(p, end, &bytes);
+
+		if (*p == '\t')
+			sb_putc(out, '\t');
+		else
+			sb_put_visible(out, p, bytes);
+		for (size_t i = 0; i < columns && p < mark; i++)
+			sb_putc(&caret, *p == '\t' ? '\t' : ' ');
+		shown += columns;
+	}
+	sb_printf(out, "\n  %s^\n", caret.s);
+	sb_fini(&caret);
 }
 
 void ir_diag_print(const ir_diag *d, size_t i, ir_str *out)
@@ -143,10 +176,12 @@ void ir_diag_print(const ir_diag *d, size_t i, ir_str *out)
 	const source *s = m->loc.file < d->nsrc ? &d->src[m->loc.file] : &d->src[0];
 
 	if (m->loc.file)
-		sb_printf(out, "%s:", s->name);
+		sb_put_visible(out, s->name, strlen(s->name)), sb_putc(out, ':');
 	if (m->loc.file && m->loc.line)
 		sb_printf(out, "%u:%u:", m->loc.line, m->loc.col);
-	sb_printf(out, "%s%s: %s [%s]\n", m->loc.file ? " " : "", word[m->severity], m->text, row[m->id].name);
+	sb_printf(out, "%s%s: ", m->loc.file ? " " : "", word[m->severity]);
+	sb_put_visible(out, m->text, strlen(m->text)); /* it may quote the file */
+	sb_printf(out, " [%s]\n", row[m->id].name);
 	if (m->loc.file && m->loc.line)
 		print_line(s, m->loc, out);
 }

@@ -64,6 +64,38 @@ void sb_putc(ir_str *b, char c)
 	sb_putn(b, &c, 1);
 }
 
+size_t sb_char_len(const char *p, const char *end)
+{
+	const unsigned char *u = (const unsigned char *)p;
+	size_t n = *u >= 0xF0 && *u < 0xF5 ? 4 : *u >= 0xE0 && *u < 0xF0 ? 3 : *u >= 0xC2 && *u < 0xE0 ? 2 : 1;
+
+	if (*u < 0x80)
+		return *u >= 32 && *u != 127;
+	if (n == 1 || (size_t)(end - p) < n)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((u[i] & 0xC0) != 0x80)
+			return 0;
+	if ((*u == 0xC2 && u[1] < 0xA0) || (*u == 0xED && u[1] >= 0xA0)) /* controls of Latin-1; halves of UTF-16 */
+		return 0;
+	if ((*u == 0xE0 && u[1] < 0xA0) || (*u == 0xF0 && u[1] < 0x90) || (*u == 0xF4 && u[1] >= 0x90)) /* too long, too large */
+		return 0;
+	return n;
+}
+
+void sb_put_visible(ir_str *b, const char *s, size_t n)
+{
+	for (const char *end = s + n; s < end;) {
+		size_t len = sb_char_len(s, end);
+
+		if (len)
+			sb_putn(b, s, len);
+		else
+			sb_printf(b, "\\x%02x", (unsigned char)*s);
+		s += len ? len : 1;
+	}
+}
+
 void sb_printf(ir_str *b, const char *fmt, ...)
 {
 	va_list ap, again;

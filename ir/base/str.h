@@ -20,6 +20,12 @@ void sb_putn(ir_str *b, const char *s, size_t n);
 void sb_putc(ir_str *b, char c);
 void sb_printf(ir_str *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Bytes of the character at p if it may go to a terminal: printable ASCII, well-formed UTF-8; 0: it may not. */
+size_t sb_char_len(const char *p, const char *end);
+
+/* n bytes of whatever a file holds, for a terminal: what sb_char_len takes as it is, every other byte as \xNN. */
+void sb_put_visible(ir_str *b, const char *s, size_t n);
+
 /* The shortest decimal text that reads back to the same double ("0.1", "1e-08", "nan", "inf", "-inf"). */
 void sb_put_double(ir_str *b, double v);
 

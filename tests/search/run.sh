@@ -97,7 +97,8 @@ check "a new file where none can be" code 74 "$GM" search $OPTIONS --db "$TMP/no
 check "another seed is refused" code 64 "$GM" search --db "$TMP/r.db" --seed 6
 cp "$TMP/said" "$TMP/said.seed"
 check "the message names the option" grep -q -e --seed "$TMP/said.seed"
-check "another latent is refused" code 64 "$GM" search --db "$TMP/r.db" --latent 8
+check "another latent is refused" code 64 "$GM" search --db "$TMP/r.db" --latent 8 --epochs 3
+check "the message names both" test "$(grep -cE -e '--latent:.* 16, not with 8|--epochs:.* 2, not with 3' "$TMP/said")" = 2
 "$GM" search $OPTIONS --db "$TMP/i.db" --trials 1000 --jobs 2 >/dev/null 2>&1 &
 pid=$!
 i=0 # a trial's row is younger than the lease
@@ -128,6 +129,11 @@ check "trials --csv" "$GM" trials "$TMP/a.db" --csv
 check "show" "$GM" show "$TMP/a.db" 3
 check "show: no such trial" code 66 "$GM" show "$TMP/a.db" 3000
 check "best" "$GM" best "$TMP/a.db"
+cp "$TMP/log" "$TMP/best.txt"
+check "best: the floor beside the value, six digits" grep -Eq '^value +0\.0*[1-9][0-9]{0,5}  pca_value 0\.0*[1-9][0-9]{0,5}$' "$TMP/best.txt"
+check "best: the same for the test rows" grep -Eq '^test_value .*  pca_test_value [0-9.]+$' "$TMP/best.txt"
+check "best: operations of what" grep -Eq '^flops per step [0-9]+$' "$TMP/best.txt"
+check "best --json: every digit, the names of the table" sh -c '"$1" best "$2" --json | grep -Eq "\"value\": 0\.[0-9]{9,}.*\"flops\": "' - "$GM" "$TMP/a.db"
 check "best --ir" "$GM" best "$TMP/a.db" --ir
 check "best --export" "$GM" best "$TMP/a.db" --export "$TMP/best"
 check "exported weights" test -s "$TMP/best/weights.safetensors"

@@ -132,6 +132,59 @@ static void json_values(void **state)
 	sb_fini(&s);
 }
 
+static void visible_text(void **state)
+{
+	static const struct {
+		const char *text, *shown;
+	} row[] = {
+		{"plain \\ ~", "plain \\ ~"}, {"\x1b[31m\t\n\x7f", "\\x1b[31m\\x09\\x0a\\x7f"},
+		{"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"}, {"\xff\x80", "\\xff\\x80"},
+		{"\xc2\x9b", "\\xc2\\x9b"}, {"\xc0\xaf", "\\xc0\\xaf"}, {"\xed\xa0\x80", "\\xed\\xa0\\x80"},
+		{"\xe0\x80\xaf", "\\xe0\\x80\\xaf"}, {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, {"a\xe2\x82", "a\\xe2\\x82"},
+	};
+	ir_str s;
+
+	(void)state;
+	sb_init(&s);
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		sb_clear(&s);
+		sb_put_visible(&s, row[i].text, strlen(row[i].text));
+		assert_string_equal(s.s, row[i].shown);
+	}
+	sb_fini(&s);
+}
+
+/* A message about one line of text, printed. */
+static void show(const char *text, size_t len, uint32_t col, ir_str *s)
+{
+	ir_diag *d = ir_diag_new();
+	ir_loc loc = {ir_diag_source(d, "f\x1b", text, len), 1, col};
+
+	sb_clear(s);
+	ir_report(d, loc, IR_E_bad_char, "\x9b");
+	ir_diag_print_all(d, s);
+	ir_diag_free(d);
+}
+
+static void source_lines(void **state)
+{
+	char raw[1000];
+	ir_str s;
+
+	(void)state;
+	sb_init(&s);
+	show("\t\xc3\xa9\xff?", 5, 5, &s);
+	assert_string_equal(s.s, "f\\x1b:1:5: error: unexpected character '\\x9b' [bad_char]\n  \t\xc3\xa9\\xff?\n  \t     ^\n");
+	memset(raw, 0xff, sizeof raw);
+	for (uint32_t col = 1; col <= sizeof raw; col += 37) { /* the line and the caret under it, both on one screen */
+		show(raw, sizeof raw, col, &s);
+		assert_true(s.n < 400);
+		for (size_t i = 0; i < s.n; i++)
+			assert_true(s.s[i] == '\n' || (s.s[i] >= 32 && s.s[i] < 127));
+	}
+	sb_fini(&s);
+}
+
 static void small_things(void **state)
 {
 	char hex[IR_KEY_CHARS];
@@ -155,6 +208,8 @@ int main(void)
 		cmocka_unit_test(files),
 		cmocka_unit_test(file_modes),
 		cmocka_unit_test(json_values),
+		cmocka_unit_test(visible_text),
+		cmocka_unit_test(source_lines),
 		cmocka_unit_test(small_things),
 	};
 

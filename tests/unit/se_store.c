@@ -412,6 +412,35 @@ static void one_beginning(void **state)
 
 /* ---- somebody else's SQL ---------------------------------------------------------------------------------------- */
 
+/* SQLite's words and, where it tells, the place. */
+static void wrong_queries(void **state)
+{
+	static const struct {
+		const char *sql, *said;
+	} row[] = {
+		{"SELECT number,\n\tmissing FROM v_trials",
+		 "SQL:2:2: error: no such column: missing [sql]\n  \tmissing FROM v_trials\n  \t^\n"},
+		{"SELEC 1", "SQL:1:1: error: near \"SELEC\": syntax error [sql]\n  SELEC 1\n  ^\n"},
+		{"SELECT * FROM nowhere", "error: no such table: nowhere [sql]\n"},
+		{"SELECT abs(-9223372036854775807 - 1)", "error: integer overflow [sql]\n"},
+		{"DELETE FROM trials", "error: the history is read-only [sql]\n"},
+	};
+	fixture *f = *state;
+	ir_str said;
+	se_table t;
+
+	create(f);
+	sb_init(&said);
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		ir_diag_clear(f->d);
+		sb_clear(&said);
+		assert_int_equal(se_store_query(f->s, row[i].sql, 5, f->a, &t, f->d), IR_EINPUT);
+		ir_diag_print_all(f->d, &said);
+		assert_string_equal(said.s, row[i].said);
+	}
+	sb_fini(&said);
+}
+
 static void user_queries(void **state)
 {
 	static const char *const bad[] = {
@@ -431,7 +460,8 @@ static void user_queries(void **state)
 		ir_diag_clear(f->d);
 		if (se_store_query(f->s, bad[i], 5, f->a, &t, f->d) != IR_EINPUT)
 			fail_msg("accepted: %s", bad[i]);
-		assert_true(ir_diag_size(f->d) > 0);
+		assert_int_equal(ir_diag_size(f->d), 1);
+		assert_int_equal(ir_diag_get(f->d, 0)->id, IR_E_sql);
 	}
 	must(se_store_query(f->s, "SELECT value FROM v_trials;  ", 5, f->a, &t, f->d), f);
 	assert_string_equal(t.cell[0].text, "0.1");
@@ -451,7 +481,7 @@ int main(void)
 		TEST(history_survives), TEST(views), TEST(kernels), TEST(older_file),
 		TEST(not_a_number_fails), TEST(cut_off_trials_wait), TEST(duplicates),
 		TEST(foreign_files), TEST(missing_and_unwritable), TEST(locked), TEST(one_driver), TEST(one_beginning),
-		TEST(user_queries),
+		TEST(user_queries), TEST(wrong_queries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
