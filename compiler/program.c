@@ -322,7 +322,7 @@ ir_status cc_emit_kernels(cc_context *c, const ir_func *f, const cc_options *o, 
 			continue;
 		sb_put(&seen, name.s);
 		sb_printf(out, "%c%s", assembly ? '#' : ';', name.s + 1);
-		st = cc_print_kernel(c, k, assembly, out, d);
+		cc_print_kernel(c, k, assembly, out);
 	}
 	sb_fini(&seen);
 	sb_fini(&name);

@@ -1,29 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/llvm/jit.c -- the kernel cache. A description's text, with everything else that decides its code, is hashed
- * into a key; under that key the object bytes are kept on disk and the linked code in memory. Object first: what is
- * linked here is what ahead-of-time export would write. LLVM runs without its lock: every compile has its own context
- * and target machine, and only linking is done one at a time. */
+ * compiler/llvm/jit.c -- the kernel cache: objects, from disk (object_cache.c) or compiled (codegen.c), are linked and kept under
+ * their keys. Object first: what is linked here is what ahead-of-time export would write. Objects are made on all cores; linking
+ * is done one at a time. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <llvm/Config/llvm-config.h>
-#include <llvm-c/Analysis.h>
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Object.h>
 #include <llvm-c/Orc.h>
 #include "compiler/llvm/codegen.h"
 #include "compiler/llvm/jit.h"
-#include "compiler/llvm/target.h"
-
-/* CC_CODE_HASH, from CMakeLists.txt, is the hash of the files that write code: an object made by other ones is never
- * found, whoever forgets what. */
-#define LLVM_VERSION LLVM_VERSION_STRING
-
-#define OBJECT_MAGIC "gmobj001"
-#define OBJECT_MAX   (64u << 20)
+#include "compiler/llvm/object_cache.h"
 
 typedef struct entry {
 	ir_key key;
@@ -32,8 +22,8 @@ typedef struct entry {
 
 struct cc_context {
 	cc_machine machine;
-	char *description;
-	char *cache_dir; /* NULL = no disk */
+	ir_str description;
+	cc_object_cache *disk;
 	LLVMOrcLLJITRef jit;
 	pthread_mutex_t lock; /* guards the table and linking */
 	entry *table;
@@ -62,45 +52,6 @@ cc_context_options cc_context_default(void)
 	return (cc_context_options){.opt_level = 2};
 }
 
-static char *join(const char *a, const char *b)
-{
-	size_t n = strlen(a) + strlen(b) + 1;
-	char *s = ir_xmalloc(n, 1);
-
-	snprintf(s, n, "%s%s", a, b);
-	return s;
-}
-
-static bool is_dir(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* The directory, made if need be; NULL if there is none to be had: the cache then lives in memory only. */
-static char *find_cache_dir(const char *given)
-{
-	const char *home = getenv("HOME"), *xdg = getenv("XDG_CACHE_HOME"), *own = getenv("GRADMILL_CACHE");
-	char *base, *dir;
-
-	if (!given)
-		given = own;
-	if (given)
-		return *given && (mkdir(given, 0777) == 0 || is_dir(given)) ? join(given, "") : NULL;
-	if (!xdg && !home)
-		return NULL;
-	base = xdg ? join(xdg, "") : join(home, "/.cache");
-	dir = join(base, "/gradmill");
-	mkdir(base, 0777);
-	if (mkdir(dir, 0777) != 0 && !is_dir(dir)) {
-		free(dir);
-		dir = NULL;
-	}
-	free(base);
-	return dir;
-}
-
 static ir_status start_jit(cc_context *c, ir_diag *d)
 {
 	LLVMOrcLLJITBuilderRef b = LLVMOrcCreateLLJITBuilder();
@@ -121,10 +72,10 @@ ir_status cc_context_new(const cc_context_options *o, cc_context **out, ir_diag 
 {
 	cc_context *c = ir_xmalloc(1, sizeof *c);
 	ir_status st = cc_machine_init(&c->machine, o->target, o->opt_level, d);
-	char text[256];
 
 	*out = NULL;
 	pthread_mutex_init(&c->lock, NULL);
+	sb_init(&c->description);
 	c->size = 256;
 	c->table = ir_xmalloc(c->size, sizeof *c->table);
 	if (st == IR_OK && !cc_machine_runs_here(&c->machine)) {
@@ -137,9 +88,8 @@ ir_status cc_context_new(const cc_context_options *o, cc_context **out, ir_diag 
 		cc_context_free(c);
 		return st;
 	}
-	c->cache_dir = find_cache_dir(o->cache_dir);
-	snprintf(text, sizeof text, "%s %s, llvm %s", c->machine.cpu, c->machine.level.level, LLVM_VERSION);
-	c->description = join(text, "");
+	c->disk = cc_object_cache_new(o->cache_dir);
+	sb_printf(&c->description, "%s %s, llvm %s", c->machine.cpu, c->machine.level.level, LLVM_VERSION_STRING);
 	*out = c;
 	return IR_OK;
 }
@@ -153,14 +103,14 @@ void cc_context_free(cc_context *c)
 	cc_machine_fini(&c->machine);
 	pthread_mutex_destroy(&c->lock);
 	free(c->table);
-	free(c->cache_dir);
-	free(c->description);
+	cc_object_cache_free(c->disk);
+	sb_fini(&c->description);
 	free(c);
 }
 
 const char *cc_context_target(const cc_context *c)
 {
-	return c->description;
+	return c->description.s;
 }
 
 int cc_peak_floats(const cc_context *c)
@@ -168,22 +118,7 @@ int cc_peak_floats(const cc_context *c)
 	return c->machine.level.vector_bytes / 4 * c->machine.level.chains;
 }
 
-/* ---- keys and the table --------------------------------------------------------------------------------------- */
-
-/* Everything that can change the bytes. Tuning flags of the user's shell cannot. */
-static ir_key key_of(const cc_context *c, const cc_kernel *k)
-{
-	ir_str s;
-	ir_key key;
-
-	sb_init(&s);
-	sb_printf(&s, "gradmill abi%d code %s llvm%s %s %s %s O%d\n", RT_ABI, CC_CODE_HASH, LLVM_VERSION,
-		  c->machine.triple, c->machine.cpu, c->machine.features, (int)c->machine.opt);
-	cc_kernel_print(k, &s);
-	key = ir_hash(s.s, s.n);
-	sb_fini(&s);
-	return key;
-}
+/* ---- the table ------------------------------------------------------------------------------------------------ */
 
 static entry *slot_of(const cc_context *c, ir_key key)
 {
@@ -210,130 +145,19 @@ static void remember(cc_context *c, ir_key key, rt_kernel *code)
 	*slot_of(c, key) = (entry){key, code};
 }
 
-/* ---- objects on disk ------------------------------------------------------------------------------------------ */
-
-typedef struct object_header {
-	char magic[8];
-	ir_key key, sum; /* sum: of the bytes behind */
-	uint64_t size;
-} object_header;
-
-static void object_path(const cc_context *c, ir_key key, char *out, size_t n)
-{
-	char hex[IR_KEY_CHARS];
-
-	ir_key_print(key, hex);
-	snprintf(out, n, "%s/%s.o", c->cache_dir, hex);
-}
-
-/* A file that is not exactly what was written under this key is as good as none. */
-static bool read_object(const cc_context *c, ir_key key, ir_str *bytes)
-{
-	char path[4096];
-	object_header h;
-
-	if (!c->cache_dir)
-		return false;
-	object_path(c, key, path, sizeof path);
-	if (ir_file_read(path, OBJECT_MAX, bytes) != IR_OK || bytes->n < sizeof h)
-		return false;
-	memcpy(&h, bytes->s, sizeof h);
-	return !memcmp(h.magic, OBJECT_MAGIC, 8) && ir_key_equal(h.key, key) && h.size == bytes->n - sizeof h &&
-	       ir_key_equal(h.sum, ir_hash(bytes->s + sizeof h, h.size));
-}
-
-/* Failure is no fault: the next process compiles again. */
-static void write_object(const cc_context *c, ir_key key, LLVMMemoryBufferRef object)
-{
-	object_header h = {.key = key, .size = LLVMGetBufferSize(object)};
-	char path[4096];
-	ir_str s;
-
-	if (!c->cache_dir)
-		return;
-	memcpy(h.magic, OBJECT_MAGIC, 8);
-	h.sum = ir_hash(LLVMGetBufferStart(object), h.size);
-	sb_init(&s);
-	sb_putn(&s, (const char *)&h, sizeof h);
-	sb_putn(&s, LLVMGetBufferStart(object), h.size);
-	object_path(c, key, path, sizeof path);
-	if (ir_file_write_fast(path, s.s, s.n) != IR_OK)
-		remove(path);
-	sb_fini(&s);
-}
-
-/* ---- compiling -------------------------------------------------------------------------------------------------- */
-
-static void symbol_of(ir_key key, char *out, size_t n)
-{
-	char hex[IR_KEY_CHARS];
-
-	ir_key_print(key, hex);
-	snprintf(out, n, "gm_%s", hex);
-}
-
-LLVMModuleRef cc_kernel_module(const cc_machine *m, LLVMTargetMachineRef tm, LLVMContextRef ctx, const cc_kernel *k,
-			       const char *symbol)
-{
-	LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(tm);
-	char *message = NULL;
-	em e;
-
-	em_begin(&e, ctx, &m->level, symbol);
-	LLVMSetTarget(e.m, m->triple);
-	LLVMSetModuleDataLayout(e.m, layout);
-	LLVMDisposeTargetData(layout);
-	switch (k->kind) {
-	case CC_KERNEL_MAP:
-	case CC_KERNEL_REDUCE_COLS:
-	case CC_KERNEL_REDUCE_ROWS:
-		em_expr_kernel(&e, k);
-		break;
-	case CC_KERNEL_MATMUL:
-		em_matmul_kernel(&e, k);
-		break;
-	case CC_KERNEL_PEAK:
-		em_peak_kernel(&e);
-		break;
-	case CC_KERNEL_TRANSPOSE:
-		em_transpose_kernel(&e, k);
-		break;
-	}
-	LLVMDisposeBuilder(e.b);
-	if (LLVMVerifyModule(e.m, LLVMReturnStatusAction, &message))
-		ir_bug("kernel is not valid LLVM IR: %s", message);
-	LLVMDisposeMessage(message);
-	return e.m;
-}
-
-static LLVMMemoryBufferRef compile(const cc_machine *m, const cc_kernel *k, ir_key key, bool assembly)
-{
-	LLVMContextRef ctx = LLVMContextCreate();
-	LLVMTargetMachineRef tm = cc_machine_new_tm(m);
-	LLVMMemoryBufferRef out = NULL;
-	LLVMModuleRef mod;
-	char symbol[64], *message = NULL;
-
-	symbol_of(key, symbol, sizeof symbol);
-	mod = cc_kernel_module(m, tm, ctx, k, symbol);
-	if (LLVMTargetMachineEmitToMemoryBuffer(tm, mod, assembly ? LLVMAssemblyFile : LLVMObjectFile, &message, &out))
-		ir_bug("code generation: %s", message);
-	LLVMDisposeModule(mod);
-	LLVMDisposeTargetMachine(tm);
-	LLVMContextDispose(ctx);
-	return out;
-}
-
 /* ---- names for perf --------------------------------------------------------------------------------------------- */
 
 static uint64_t code_bytes(LLVMMemoryBufferRef object)
 {
-	LLVMBinaryRef b = LLVMCreateBinary(object, NULL, NULL);
+	char *message = NULL;
+	LLVMBinaryRef b = LLVMCreateBinary(object, NULL, &message); /* asks for the message's place, always */
 	LLVMSectionIteratorRef s;
 	uint64_t n = 0;
 
-	if (!b)
+	if (!b) {
+		LLVMDisposeMessage(message);
 		return 0;
+	}
 	s = LLVMObjectFileCopySectionIterator(b);
 	for (; !LLVMObjectFileIsSectionIteratorAtEnd(b, s); LLVMMoveToNextSection(s)) {
 		const char *name = LLVMGetSectionName(s); /* NULL: the section without a name, the first of every ELF file */
@@ -370,10 +194,10 @@ static void name_for_perf(const cc_kernel *k, ir_key key, rt_kernel *code, uint6
 static ir_status link_object(cc_context *c, LLVMMemoryBufferRef object, ir_key key, rt_kernel **out, ir_diag *d)
 {
 	LLVMOrcExecutorAddress at = 0;
-	char symbol[64];
+	char symbol[CC_SYMBOL_CHARS];
 	ir_status st;
 
-	symbol_of(key, symbol, sizeof symbol);
+	cc_kernel_symbol(key, symbol);
 	st = llvm_failed(LLVMOrcLLJITAddObjectFile(c->jit, LLVMOrcLLJITGetMainJITDylib(c->jit), object), symbol, d);
 	if (st == IR_OK)
 		st = llvm_failed(LLVMOrcLLJITLookup(c->jit, &at, symbol), symbol, d);
@@ -398,18 +222,17 @@ typedef struct batch {
 
 static void make_object(void *ctx, size_t i)
 {
-	batch *b = ctx;
-	missing *m = &b->m[i];
+	cc_context *c = ((batch *)ctx)->c;
+	missing *m = &((batch *)ctx)->m[i];
 	ir_str bytes;
 
 	sb_init(&bytes);
-	m->from_disk = read_object(b->c, m->key, &bytes);
+	m->from_disk = cc_object_read(c->disk, m->key, &bytes);
 	if (m->from_disk) {
-		m->object = LLVMCreateMemoryBufferWithMemoryRangeCopy(bytes.s + sizeof(object_header),
-								      bytes.n - sizeof(object_header), "kernel");
+		m->object = LLVMCreateMemoryBufferWithMemoryRangeCopy(bytes.s, bytes.n, "kernel");
 	} else {
-		m->object = compile(&b->c->machine, m->k, m->key, false);
-		write_object(b->c, m->key, m->object);
+		m->object = cc_kernel_object(&c->machine, m->k, m->key, false);
+		cc_object_write(c->disk, m->key, LLVMGetBufferStart(m->object), LLVMGetBufferSize(m->object));
 	}
 	sb_fini(&bytes);
 }
@@ -440,7 +263,7 @@ ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, r
 	size_t m;
 
 	for (size_t i = 0; i < n; i++)
-		key[i] = key_of(c, k[i]);
+		key[i] = cc_kernel_key(&c->machine, k[i]);
 	pthread_mutex_lock(&c->lock);
 	m = find_missing(c, k, key, n, b.m);
 	rt_parallel(rt_cores(), m, make_object, &b);
@@ -468,29 +291,7 @@ ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, r
 	return st;
 }
 
-ir_status cc_print_kernel(cc_context *c, const cc_kernel *k, bool assembly, ir_str *out, ir_diag *d)
+void cc_print_kernel(const cc_context *c, const cc_kernel *k, bool assembly, ir_str *out)
 {
-	LLVMContextRef ctx;
-	LLVMTargetMachineRef tm;
-	LLVMModuleRef mod;
-	char *text;
-
-	(void)d;
-	if (assembly) {
-		LLVMMemoryBufferRef b = compile(&c->machine, k, key_of(c, k), true);
-
-		sb_putn(out, LLVMGetBufferStart(b), LLVMGetBufferSize(b));
-		LLVMDisposeMemoryBuffer(b);
-		return IR_OK;
-	}
-	ctx = LLVMContextCreate();
-	tm = cc_machine_new_tm(&c->machine);
-	mod = cc_kernel_module(&c->machine, tm, ctx, k, "kernel");
-	text = LLVMPrintModuleToString(mod);
-	sb_put(out, text);
-	LLVMDisposeMessage(text);
-	LLVMDisposeModule(mod);
-	LLVMDisposeTargetMachine(tm);
-	LLVMContextDispose(ctx);
-	return IR_OK;
+	cc_kernel_text(&c->machine, k, assembly, out);
 }

@@ -17,6 +17,6 @@ IR_MUSTUSE ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, 
 int cc_peak_floats(const cc_context *c); /* multiply-adds in f32 per round of its peak kernel */
 
 /* The LLVM IR or the assembly of one kernel, appended. */
-IR_MUSTUSE ir_status cc_print_kernel(cc_context *c, const cc_kernel *k, bool assembly, ir_str *out, ir_diag *d);
+void cc_print_kernel(const cc_context *c, const cc_kernel *k, bool assembly, ir_str *out);
 
 #endif
