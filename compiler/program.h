@@ -11,6 +11,9 @@ struct cc_program {
 	rt_plan rt;
 	rt_launch *launch; /* rt's */
 	cc_stats stats;
+	cc_context *context; /* of code; NULL: none was fetched */
+	struct cc_code **code; /* held, with repetitions */
+	size_t ncode;
 };
 
 /* Everything of a program but its code: rt's launches have no fn yet. NULL after a message. Freed with cc_program_free. */

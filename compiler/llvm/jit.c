@@ -15,19 +15,29 @@
 #include "compiler/llvm/jit.h"
 #include "compiler/llvm/object_cache.h"
 
-typedef struct entry {
+#define KEEP_UNUSED 1024 /* kernels, of some 8 KiB each: more than several models have */
+#define SWEEP_EVERY 64   /* releases, between two walks over LLVM's table of names */
+
+/* One linked kernel. Without users it waits among the unused, from where the next fetch takes it back. */
+struct cc_code {
 	ir_key key;
-	rt_kernel *code; /* NULL: empty slot */
-} entry;
+	rt_kernel *fn;
+	LLVMOrcResourceTrackerRef memory;
+	size_t users;
+	cc_code *next;         /* in its bucket */
+	cc_code *older, *newer; /* among the unused */
+};
 
 struct cc_context {
 	cc_machine machine;
 	ir_str description;
 	cc_object_cache *disk;
 	LLVMOrcLLJITRef jit;
-	pthread_mutex_t lock; /* guards the table and linking */
-	entry *table;
-	size_t n, size; /* a power of two */
+	pthread_mutex_t lock; /* guards everything below, and linking */
+	cc_code **table;      /* buckets, by key */
+	size_t n, size;       /* size: a power of two */
+	cc_code *oldest, *newest; /* of the unused */
+	size_t nunused, keep, nreleased;
 };
 
 /* ---- messages ------------------------------------------------------------------------------------------------- */
@@ -45,11 +55,116 @@ static ir_status llvm_failed(LLVMErrorRef err, const char *what, ir_diag *d)
 	return IR_EINTERNAL;
 }
 
+/* ---- the table ------------------------------------------------------------------------------------------------ */
+
+/* Failure, which LLVM has no way to repair, leaves the pages behind. */
+static void release_memory(LLVMOrcResourceTrackerRef memory)
+{
+	llvm_failed(LLVMOrcResourceTrackerRemove(memory), "JIT", NULL);
+	LLVMOrcReleaseResourceTracker(memory);
+}
+
+static cc_code **bucket_of(const cc_context *c, ir_key key)
+{
+	return &c->table[key.lo & (c->size - 1)];
+}
+
+static cc_code *find(const cc_context *c, ir_key key)
+{
+	cc_code *e = *bucket_of(c, key);
+
+	while (e && !ir_key_equal(e->key, key))
+		e = e->next;
+	return e;
+}
+
+static void put(cc_context *c, cc_code *e)
+{
+	cc_code **at = bucket_of(c, e->key);
+
+	e->next = *at;
+	*at = e;
+}
+
+static void grow(cc_context *c)
+{
+	cc_code **old = c->table;
+	size_t size = c->size;
+
+	c->size *= 2;
+	c->table = ir_xmalloc(c->size, sizeof *c->table);
+	for (size_t i = 0; i < size; i++)
+		for (cc_code *e = old[i], *next; e; e = next) {
+			next = e->next;
+			put(c, e);
+		}
+	free(old);
+}
+
+static void add_unused(cc_context *c, cc_code *e)
+{
+	e->older = c->newest, e->newer = NULL;
+	*(c->newest ? &c->newest->newer : &c->oldest) = e;
+	c->newest = e;
+	c->nunused++;
+}
+
+static void take_unused(cc_context *c, cc_code *e)
+{
+	*(e->older ? &e->older->newer : &c->oldest) = e->newer;
+	*(e->newer ? &e->newer->older : &c->newest) = e->older;
+	c->nunused--;
+}
+
+/* Unlinks unused code; its memory goes back to the system. */
+static void forget(cc_context *c, cc_code *e)
+{
+	cc_code **at = bucket_of(c, e->key);
+
+	while (*at != e)
+		at = &(*at)->next;
+	*at = e->next;
+	c->n--;
+	take_unused(c, e);
+	release_memory(e->memory);
+	free(e);
+	if (++c->nreleased % SWEEP_EVERY == 0) /* LLVM keeps the names of what is gone */
+		LLVMOrcSymbolStringPoolClearDeadEntries(
+			LLVMOrcExecutionSessionGetSymbolStringPool(LLVMOrcLLJITGetExecutionSession(c->jit)));
+}
+
+static void trim(cc_context *c)
+{
+	while (c->nunused > c->keep)
+		forget(c, c->oldest);
+}
+
+/* A new entry, unused. */
+static void remember(cc_context *c, ir_key key, rt_kernel *fn, LLVMOrcResourceTrackerRef memory)
+{
+	cc_code *e = ir_xmalloc(1, sizeof *e);
+
+	*e = (cc_code){.key = key, .fn = fn, .memory = memory};
+	if (++c->n > c->size)
+		grow(c);
+	put(c, e);
+	add_unused(c, e);
+}
+
+static cc_code *hold(cc_context *c, ir_key key)
+{
+	cc_code *e = find(c, key);
+
+	if (e->users++ == 0)
+		take_unused(c, e);
+	return e;
+}
+
 /* ---- context -------------------------------------------------------------------------------------------------- */
 
 cc_context_options cc_context_default(void)
 {
-	return (cc_context_options){.opt_level = 2};
+	return (cc_context_options){.opt_level = 2, .unused_kernels = KEEP_UNUSED};
 }
 
 static ir_status start_jit(cc_context *c, ir_diag *d)
@@ -77,6 +192,7 @@ ir_status cc_context_new(const cc_context_options *o, cc_context **out, ir_diag 
 	pthread_mutex_init(&c->lock, NULL);
 	sb_init(&c->description);
 	c->size = 256;
+	c->keep = (size_t)(o->unused_kernels > 0 ? o->unused_kernels : 0);
 	c->table = ir_xmalloc(c->size, sizeof *c->table);
 	if (st == IR_OK && !cc_machine_runs_here(&c->machine)) {
 		ir_report(d, (ir_loc){0}, IR_E_file, o->target, "this processor cannot run code for that target");
@@ -98,6 +214,9 @@ void cc_context_free(cc_context *c)
 {
 	if (!c)
 		return;
+	while (c->oldest)
+		forget(c, c->oldest);
+	IR_ASSERT(c->n == 0, "a program outlives its context");
 	if (c->jit)
 		llvm_failed(LLVMOrcDisposeLLJIT(c->jit), "JIT", NULL);
 	cc_machine_fini(&c->machine);
@@ -116,33 +235,6 @@ const char *cc_context_target(const cc_context *c)
 int cc_peak_floats(const cc_context *c)
 {
 	return c->machine.level.vector_bytes / 4 * c->machine.level.chains;
-}
-
-/* ---- the table ------------------------------------------------------------------------------------------------ */
-
-static entry *slot_of(const cc_context *c, ir_key key)
-{
-	size_t at = key.lo & (c->size - 1);
-
-	while (c->table[at].code && !ir_key_equal(c->table[at].key, key))
-		at = (at + 1) & (c->size - 1);
-	return &c->table[at];
-}
-
-static void remember(cc_context *c, ir_key key, rt_kernel *code)
-{
-	entry *old = c->table;
-	size_t size = c->size;
-
-	if (2 * ++c->n > size) {
-		c->size *= 2;
-		c->table = ir_xmalloc(c->size, sizeof *c->table);
-		for (size_t i = 0; i < size; i++)
-			if (old[i].code)
-				*slot_of(c, old[i].key) = old[i];
-		free(old);
-	}
-	*slot_of(c, key) = (entry){key, code};
 }
 
 /* ---- names for perf --------------------------------------------------------------------------------------------- */
@@ -190,18 +282,24 @@ static void name_for_perf(const cc_kernel *k, ir_key key, rt_kernel *code, uint6
 	fclose(f);
 }
 
-/* Links one object; the code lives as long as the JIT. Takes the buffer. */
-static ir_status link_object(cc_context *c, LLVMMemoryBufferRef object, ir_key key, rt_kernel **out, ir_diag *d)
+/* ---- linking -------------------------------------------------------------------------------------------------- */
+
+/* Links one object under its key, in memory of its own. Takes the buffer. */
+static ir_status link_object(cc_context *c, LLVMMemoryBufferRef object, ir_key key, ir_diag *d)
 {
+	LLVMOrcResourceTrackerRef memory = LLVMOrcJITDylibCreateResourceTracker(LLVMOrcLLJITGetMainJITDylib(c->jit));
 	LLVMOrcExecutorAddress at = 0;
 	char symbol[CC_SYMBOL_CHARS];
 	ir_status st;
 
 	cc_kernel_symbol(key, symbol);
-	st = llvm_failed(LLVMOrcLLJITAddObjectFile(c->jit, LLVMOrcLLJITGetMainJITDylib(c->jit), object), symbol, d);
+	st = llvm_failed(LLVMOrcLLJITAddObjectFileWithRT(c->jit, memory, object), symbol, d);
 	if (st == IR_OK)
 		st = llvm_failed(LLVMOrcLLJITLookup(c->jit, &at, symbol), symbol, d);
-	*out = (rt_kernel *)(uintptr_t)at;
+	if (st == IR_OK)
+		remember(c, key, (rt_kernel *)(uintptr_t)at, memory);
+	else
+		release_memory(memory);
 	return st;
 }
 
@@ -242,7 +340,7 @@ static size_t find_missing(cc_context *c, const cc_kernel *const *k, const ir_ke
 	size_t m = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		bool known = slot_of(c, key[i])->code != NULL;
+		bool known = find(c, key[i]) != NULL;
 
 		for (size_t j = 0; j < m && !known; j++)
 			known = ir_key_equal(out[j].key, key[i]);
@@ -252,7 +350,18 @@ static size_t find_missing(cc_context *c, const cc_kernel *const *k, const ir_ke
 	return m;
 }
 
-ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, rt_kernel **out, cc_fetch_stats *stats,
+/* Takes the object. */
+static ir_status link_missing(cc_context *c, const missing *m, bool perf, ir_diag *d)
+{
+	uint64_t bytes = perf ? code_bytes(m->object) : 0;
+	ir_status st = link_object(c, m->object, m->key, d);
+
+	if (st == IR_OK && bytes)
+		name_for_perf(m->k, m->key, find(c, m->key)->fn, bytes);
+	return st;
+}
+
+ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, cc_code **out, cc_fetch_stats *stats,
 			   ir_diag *d)
 {
 	ir_arena *a = ar_open();
@@ -268,27 +377,35 @@ ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, r
 	m = find_missing(c, k, key, n, b.m);
 	rt_parallel(rt_cores(), m, make_object, &b);
 	for (size_t i = 0; i < m; i++) {
-		rt_kernel *code = NULL;
-		uint64_t bytes = perf ? code_bytes(b.m[i].object) : 0;
-
-		if (st != IR_OK) {
-			LLVMDisposeMemoryBuffer(b.m[i].object);
-			continue;
-		}
-		st = link_object(c, b.m[i].object, b.m[i].key, &code, d);
 		if (st == IR_OK)
-			remember(c, b.m[i].key, code);
-		if (st == IR_OK && bytes)
-			name_for_perf(b.m[i].k, b.m[i].key, code, bytes);
+			st = link_missing(c, &b.m[i], perf, d);
+		else
+			LLVMDisposeMemoryBuffer(b.m[i].object);
 		stats->compiled += !b.m[i].from_disk;
 		stats->from_disk += b.m[i].from_disk;
 	}
 	for (size_t i = 0; i < n && st == IR_OK; i++)
-		out[i] = slot_of(c, key[i])->code;
+		out[i] = hold(c, key[i]);
+	trim(c);
 	stats->kernels += (int)n;
 	pthread_mutex_unlock(&c->lock);
 	ar_free(a);
 	return st;
+}
+
+rt_kernel *cc_code_fn(const cc_code *e)
+{
+	return e->fn;
+}
+
+void cc_release_kernels(cc_context *c, cc_code *const *code, size_t n)
+{
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < n; i++)
+		if (--code[i]->users == 0)
+			add_unused(c, code[i]);
+	trim(c);
+	pthread_mutex_unlock(&c->lock);
 }
 
 void cc_print_kernel(const cc_context *c, const cc_kernel *k, bool assembly, ir_str *out)
