@@ -135,11 +135,12 @@ typedef struct cc_context_options {
 	const char *target;    /* NULL = host; else an x86-64 level or CPU name: "x86-64", "x86-64-v3", "x86-64-v4" */
 	const char *cache_dir; /* NULL = $GRADMILL_CACHE, else $XDG_CACHE_HOME/gradmill, else ~/.cache/gradmill; "" = no disk */
 	int opt_level;         /* LLVM code generation 0..3; 2 is the default used by cc_context_default */
+	int unused_kernels;    /* so many linked kernels stay although no program uses them, those used last; the default is 1024 */
 } cc_context_options;
 
 cc_context_options cc_context_default(void);
 IR_MUSTUSE ir_status cc_context_new(const cc_context_options *o, cc_context **out, ir_diag *d);
-void cc_context_free(cc_context *c);
+void cc_context_free(cc_context *c); /* after every program that it made; NULL is allowed */
 const char *cc_context_target(const cc_context *c); /* "znver4 avx512, llvm 19.1.7": goes into every trial row */
 
 /* How a plan is cut and laid out. No field can change a result. */
@@ -171,7 +172,7 @@ typedef struct cc_stats {
 } cc_stats;
 
 /* f bound and verified. On failure *out is NULL and d or the status says why. The program keeps its own copy of
- * all it needs; f and its arena may die. */
+ * all it needs; f and its arena may die. Its code is given back by cc_program_free, which must come after the last run. */
 IR_MUSTUSE ir_status cc_compile(cc_context *c, const ir_func *f, const cc_options *o, cc_program **out, ir_diag *d);
 void cc_program_free(cc_program *p);
 const rt_plan *cc_program_plan(const cc_program *p);

@@ -23,11 +23,13 @@ ir_status cc_measure_peak(cc_context *c, int threads, double seconds, double *gf
 	cc_fetch_stats s = {0};
 	double flops = 2.0 * ROUNDS * cc_peak_floats(c) * threads, best = 1e30, end;
 	rt_kernel *fn;
+	cc_code *code;
 	ir_status st;
 
-	st = cc_fetch_kernels(c, &list, 1, &fn, &s, d);
+	st = cc_fetch_kernels(c, &list, 1, &code, &s, d);
 	if (st != IR_OK)
 		return st;
+	fn = cc_code_fn(code);
 	end = rt_seconds() + seconds;
 	do {
 		double t0 = rt_seconds(), t;
@@ -36,6 +38,7 @@ ir_status cc_measure_peak(cc_context *c, int threads, double seconds, double *gf
 		t = rt_seconds() - t0;
 		best = t < best ? t : best;
 	} while (rt_seconds() < end);
+	cc_release_kernels(c, &code, 1);
 	*gflops = flops / best / 1e9;
 	return IR_OK;
 }

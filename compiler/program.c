@@ -106,10 +106,10 @@ static ir_status fetch_code(cc_context *c, cc_program *g, ir_diag *d)
 {
 	cc_plan *p = &g->plan;
 	const cc_kernel **k = ar_new(p->a, const cc_kernel *, 2 * p->n + 1);
-	rt_kernel **code = ar_new(p->a, rt_kernel *, 2 * p->n + 1);
+	cc_code **code = ar_new(p->a, cc_code *, 2 * p->n + 1);
 	cc_fetch_stats s = {0};
-	ir_status st;
 	size_t n = 0;
+	ir_status st;
 
 	for (size_t i = 0; i < p->n; i++) {
 		if (p->launch[i].kernel)
@@ -118,16 +118,18 @@ static ir_status fetch_code(cc_context *c, cc_program *g, ir_diag *d)
 			k[n++] = p->launch[i].epilogue;
 	}
 	st = cc_fetch_kernels(c, k, n, code, &s, d);
-	n = 0;
-	for (size_t i = 0; i < p->n && st == IR_OK; i++) {
-		g->launch[i].fn = p->launch[i].kernel ? code[n++] : p->launch[i].call;
+	if (st != IR_OK)
+		return st;
+	g->context = c, g->code = code, g->ncode = n;
+	for (size_t i = 0; i < p->n; i++) {
+		g->launch[i].fn = p->launch[i].kernel ? cc_code_fn(*code++) : p->launch[i].call;
 		if (p->launch[i].epilogue)
-			set_epilogue(&g->launch[i], code[n++]);
+			set_epilogue(&g->launch[i], cc_code_fn(*code++));
 	}
 	g->stats.kernels = s.kernels;
 	g->stats.kernels_compiled = s.compiled;
 	g->stats.kernels_from_disk = s.from_disk;
-	return st;
+	return IR_OK;
 }
 
 /* ---- cc_compile --------------------------------------------------------------------------------------------------- */
@@ -200,6 +202,8 @@ void cc_program_free(cc_program *p)
 {
 	if (!p)
 		return;
+	if (p->context)
+		cc_release_kernels(p->context, p->code, p->ncode);
 	ar_free(p->a);
 	free(p);
 }
@@ -329,7 +333,7 @@ ir_status cc_emit_kernels(cc_context *c, const ir_func *f, const cc_options *o, 
 			continue;
 		sb_put(&seen, name.s);
 		sb_printf(out, "%c%s", assembly ? '#' : ';', name.s + 1);
-		st = cc_print_kernel(c, k, assembly, out, d);
+		cc_print_kernel(c, k, assembly, out);
 	}
 	sb_fini(&seen);
 	sb_fini(&name);

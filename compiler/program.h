@@ -11,6 +11,9 @@ struct cc_program {
 	rt_plan rt;
 	rt_launch *launch; /* rt's */
 	cc_stats stats;
+	cc_context *context; /* of code; NULL: none was fetched */
+	struct cc_code **code; /* held, with repetitions */
+	size_t ncode;
 };
 
 /* The schedule that was the fastest for f here, measured now or before (tune.c). */

@@ -1,43 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/llvm/jit.c -- the kernel cache. A description's text, with everything else that decides its code, is hashed
- * into a key; under that key the object bytes are kept on disk and the linked code in memory. Object first: what is
- * linked here is what ahead-of-time export would write. LLVM runs without its lock: every compile has its own context
- * and target machine, and only linking is done one at a time. */
+ * compiler/llvm/jit.c -- the kernel cache: objects, from disk (object_cache.c) or compiled (codegen.c), are linked and kept under
+ * their keys. Object first: what is linked here is what ahead-of-time export would write. Objects are made on all cores; linking
+ * is done one at a time. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <llvm/Config/llvm-config.h>
-#include <llvm-c/Analysis.h>
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Object.h>
 #include <llvm-c/Orc.h>
 #include "compiler/llvm/codegen.h"
 #include "compiler/llvm/jit.h"
-#include "compiler/llvm/target.h"
+#include "compiler/llvm/object_cache.h"
 
-/* CC_CODE_HASH, from CMakeLists.txt, is the hash of the files that write code: an object made by other ones is never
- * found, whoever forgets what. */
-#define LLVM_VERSION LLVM_VERSION_STRING
+#define KEEP_UNUSED 1024 /* kernels, of some 8 KiB each: more than several models have */
+#define SWEEP_EVERY 64   /* releases, between two walks over LLVM's table of names */
 
-#define OBJECT_MAGIC "gmobj001"
-#define OBJECT_MAX   (64u << 20)
-
-typedef struct entry {
+/* One linked kernel. Without users it waits among the unused, from where the next fetch takes it back. */
+struct cc_code {
 	ir_key key;
-	rt_kernel *code; /* NULL: empty slot */
-} entry;
+	rt_kernel *fn;
+	LLVMOrcResourceTrackerRef memory;
+	size_t users;
+	cc_code *next;         /* in its bucket */
+	cc_code *older, *newer; /* among the unused */
+};
 
 struct cc_context {
 	cc_machine machine;
-	char *description;
-	char *cache_dir; /* NULL = no disk */
+	ir_str description;
+	cc_object_cache *disk;
 	LLVMOrcLLJITRef jit;
-	pthread_mutex_t lock; /* guards the table and linking */
-	entry *table;
-	size_t n, size; /* a power of two */
+	pthread_mutex_t lock; /* guards everything below, and linking */
+	cc_code **table;      /* buckets, by key */
+	size_t n, size;       /* size: a power of two */
+	cc_code *oldest, *newest; /* of the unused */
+	size_t nunused, keep, nreleased;
 };
 
 /* ---- messages ------------------------------------------------------------------------------------------------- */
@@ -55,50 +55,116 @@ static ir_status llvm_failed(LLVMErrorRef err, const char *what, ir_diag *d)
 	return IR_EINTERNAL;
 }
 
+/* ---- the table ------------------------------------------------------------------------------------------------ */
+
+/* Failure, which LLVM has no way to repair, leaves the pages behind. */
+static void release_memory(LLVMOrcResourceTrackerRef memory)
+{
+	llvm_failed(LLVMOrcResourceTrackerRemove(memory), "JIT", NULL);
+	LLVMOrcReleaseResourceTracker(memory);
+}
+
+static cc_code **bucket_of(const cc_context *c, ir_key key)
+{
+	return &c->table[key.lo & (c->size - 1)];
+}
+
+static cc_code *find(const cc_context *c, ir_key key)
+{
+	cc_code *e = *bucket_of(c, key);
+
+	while (e && !ir_key_equal(e->key, key))
+		e = e->next;
+	return e;
+}
+
+static void put(cc_context *c, cc_code *e)
+{
+	cc_code **at = bucket_of(c, e->key);
+
+	e->next = *at;
+	*at = e;
+}
+
+static void grow(cc_context *c)
+{
+	cc_code **old = c->table;
+	size_t size = c->size;
+
+	c->size *= 2;
+	c->table = ir_xmalloc(c->size, sizeof *c->table);
+	for (size_t i = 0; i < size; i++)
+		for (cc_code *e = old[i], *next; e; e = next) {
+			next = e->next;
+			put(c, e);
+		}
+	free(old);
+}
+
+static void add_unused(cc_context *c, cc_code *e)
+{
+	e->older = c->newest, e->newer = NULL;
+	*(c->newest ? &c->newest->newer : &c->oldest) = e;
+	c->newest = e;
+	c->nunused++;
+}
+
+static void take_unused(cc_context *c, cc_code *e)
+{
+	*(e->older ? &e->older->newer : &c->oldest) = e->newer;
+	*(e->newer ? &e->newer->older : &c->newest) = e->older;
+	c->nunused--;
+}
+
+/* Unlinks unused code; its memory goes back to the system. */
+static void forget(cc_context *c, cc_code *e)
+{
+	cc_code **at = bucket_of(c, e->key);
+
+	while (*at != e)
+		at = &(*at)->next;
+	*at = e->next;
+	c->n--;
+	take_unused(c, e);
+	release_memory(e->memory);
+	free(e);
+	if (++c->nreleased % SWEEP_EVERY == 0) /* LLVM keeps the names of what is gone */
+		LLVMOrcSymbolStringPoolClearDeadEntries(
+			LLVMOrcExecutionSessionGetSymbolStringPool(LLVMOrcLLJITGetExecutionSession(c->jit)));
+}
+
+static void trim(cc_context *c)
+{
+	while (c->nunused > c->keep)
+		forget(c, c->oldest);
+}
+
+/* A new entry, unused. */
+static void remember(cc_context *c, ir_key key, rt_kernel *fn, LLVMOrcResourceTrackerRef memory)
+{
+	cc_code *e = ir_xmalloc(1, sizeof *e);
+
+	*e = (cc_code){.key = key, .fn = fn, .memory = memory};
+	if (++c->n > c->size)
+		grow(c);
+	put(c, e);
+	add_unused(c, e);
+}
+
+static cc_code *hold(cc_context *c, ir_key key)
+{
+	cc_code *e = find(c, key);
+
+	if (e->users++ == 0)
+		take_unused(c, e);
+	return e;
+}
+
 /* ---- context -------------------------------------------------------------------------------------------------- */
 
 cc_context_options cc_context_default(void)
 {
-	return (cc_context_options){.opt_level = 2};
-}
-
-static char *join(const char *a, const char *b)
-{
-	size_t n = strlen(a) + strlen(b) + 1;
-	char *s = ir_xmalloc(n, 1);
-
-	snprintf(s, n, "%s%s", a, b);
-	return s;
-}
-
-static bool is_dir(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* The directory, made if need be; NULL if there is none to be had: the cache then lives in memory only. */
-static char *find_cache_dir(const char *given)
-{
-	const char *home = getenv("HOME"), *xdg = getenv("XDG_CACHE_HOME"), *own = getenv("GRADMILL_CACHE");
-	char *base, *dir;
-
-	if (!given)
-		given = own;
-	if (given)
-		return *given && (mkdir(given, 0777) == 0 || is_dir(given)) ? join(given, "") : NULL;
-	if (!xdg && !home)
-		return NULL;
-	base = xdg ? join(xdg, "") : join(home, "/.cache");
-	dir = join(base, "/gradmill");
-	mkdir(base, 0777);
-	if (mkdir(dir, 0777) != 0 && !is_dir(dir)) {
-		free(dir);
-		dir = NULL;
-	}
-	free(base);
-	return dir;
+	return (cc_context_options){.opt_level = 2, .unused_kernels = KEEP_UNUSED};
 }
 
 static ir_status start_jit(cc_context *c, ir_diag *d)
@@ -121,11 +187,12 @@ ir_status cc_context_new(const cc_context_options *o, cc_context **out, ir_diag 
 {
 	cc_context *c = ir_xmalloc(1, sizeof *c);
 	ir_status st = cc_machine_init(&c->machine, o->target, o->opt_level, d);
-	char text[256];
 
 	*out = NULL;
 	pthread_mutex_init(&c->lock, NULL);
+	sb_init(&c->description);
 	c->size = 256;
+	c->keep = (size_t)(o->unused_kernels > 0 ? o->unused_kernels : 0);
 	c->table = ir_xmalloc(c->size, sizeof *c->table);
 	if (st == IR_OK && !cc_machine_runs_here(&c->machine)) {
 		ir_report(d, (ir_loc){0}, IR_E_file, o->target, "this processor cannot run code for that target");
@@ -137,9 +204,8 @@ ir_status cc_context_new(const cc_context_options *o, cc_context **out, ir_diag 
 		cc_context_free(c);
 		return st;
 	}
-	c->cache_dir = find_cache_dir(o->cache_dir);
-	snprintf(text, sizeof text, "%s %s, llvm %s", c->machine.cpu, c->machine.level.level, LLVM_VERSION);
-	c->description = join(text, "");
+	c->disk = cc_object_cache_new(o->cache_dir);
+	sb_printf(&c->description, "%s %s, llvm %s", c->machine.cpu, c->machine.level.level, LLVM_VERSION_STRING);
 	*out = c;
 	return IR_OK;
 }
@@ -148,19 +214,22 @@ void cc_context_free(cc_context *c)
 {
 	if (!c)
 		return;
+	while (c->oldest)
+		forget(c, c->oldest);
+	IR_ASSERT(c->n == 0, "a program outlives its context");
 	if (c->jit)
 		llvm_failed(LLVMOrcDisposeLLJIT(c->jit), "JIT", NULL);
 	cc_machine_fini(&c->machine);
 	pthread_mutex_destroy(&c->lock);
 	free(c->table);
-	free(c->cache_dir);
-	free(c->description);
+	cc_object_cache_free(c->disk);
+	sb_fini(&c->description);
 	free(c);
 }
 
 const char *cc_context_target(const cc_context *c)
 {
-	return c->description;
+	return c->description.s;
 }
 
 int cc_peak_floats(const cc_context *c)
@@ -168,172 +237,19 @@ int cc_peak_floats(const cc_context *c)
 	return c->machine.level.vector_bytes / 4 * c->machine.level.chains;
 }
 
-/* ---- keys and the table --------------------------------------------------------------------------------------- */
-
-/* Everything that can change the bytes. Tuning flags of the user's shell cannot. */
-static ir_key key_of(const cc_context *c, const cc_kernel *k)
-{
-	ir_str s;
-	ir_key key;
-
-	sb_init(&s);
-	sb_printf(&s, "gradmill abi%d code %s llvm%s %s %s %s O%d\n", RT_ABI, CC_CODE_HASH, LLVM_VERSION,
-		  c->machine.triple, c->machine.cpu, c->machine.features, (int)c->machine.opt);
-	cc_kernel_print(k, &s);
-	key = ir_hash(s.s, s.n);
-	sb_fini(&s);
-	return key;
-}
-
-static entry *slot_of(const cc_context *c, ir_key key)
-{
-	size_t at = key.lo & (c->size - 1);
-
-	while (c->table[at].code && !ir_key_equal(c->table[at].key, key))
-		at = (at + 1) & (c->size - 1);
-	return &c->table[at];
-}
-
-static void remember(cc_context *c, ir_key key, rt_kernel *code)
-{
-	entry *old = c->table;
-	size_t size = c->size;
-
-	if (2 * ++c->n > size) {
-		c->size *= 2;
-		c->table = ir_xmalloc(c->size, sizeof *c->table);
-		for (size_t i = 0; i < size; i++)
-			if (old[i].code)
-				*slot_of(c, old[i].key) = old[i];
-		free(old);
-	}
-	*slot_of(c, key) = (entry){key, code};
-}
-
-/* ---- objects on disk ------------------------------------------------------------------------------------------ */
-
-typedef struct object_header {
-	char magic[8];
-	ir_key key, sum; /* sum: of the bytes behind */
-	uint64_t size;
-} object_header;
-
-static void object_path(const cc_context *c, ir_key key, char *out, size_t n)
-{
-	char hex[IR_KEY_CHARS];
-
-	ir_key_print(key, hex);
-	snprintf(out, n, "%s/%s.o", c->cache_dir, hex);
-}
-
-/* A file that is not exactly what was written under this key is as good as none. */
-static bool read_object(const cc_context *c, ir_key key, ir_str *bytes)
-{
-	char path[4096];
-	object_header h;
-
-	if (!c->cache_dir)
-		return false;
-	object_path(c, key, path, sizeof path);
-	if (ir_file_read(path, OBJECT_MAX, bytes) != IR_OK || bytes->n < sizeof h)
-		return false;
-	memcpy(&h, bytes->s, sizeof h);
-	return !memcmp(h.magic, OBJECT_MAGIC, 8) && ir_key_equal(h.key, key) && h.size == bytes->n - sizeof h &&
-	       ir_key_equal(h.sum, ir_hash(bytes->s + sizeof h, h.size));
-}
-
-/* Failure is no fault: the next process compiles again. */
-static void write_object(const cc_context *c, ir_key key, LLVMMemoryBufferRef object)
-{
-	object_header h = {.key = key, .size = LLVMGetBufferSize(object)};
-	char path[4096];
-	ir_str s;
-
-	if (!c->cache_dir)
-		return;
-	memcpy(h.magic, OBJECT_MAGIC, 8);
-	h.sum = ir_hash(LLVMGetBufferStart(object), h.size);
-	sb_init(&s);
-	sb_putn(&s, (const char *)&h, sizeof h);
-	sb_putn(&s, LLVMGetBufferStart(object), h.size);
-	object_path(c, key, path, sizeof path);
-	if (ir_file_write_fast(path, s.s, s.n) != IR_OK)
-		remove(path);
-	sb_fini(&s);
-}
-
-/* ---- compiling -------------------------------------------------------------------------------------------------- */
-
-static void symbol_of(ir_key key, char *out, size_t n)
-{
-	char hex[IR_KEY_CHARS];
-
-	ir_key_print(key, hex);
-	snprintf(out, n, "gm_%s", hex);
-}
-
-LLVMModuleRef cc_kernel_module(const cc_machine *m, LLVMTargetMachineRef tm, LLVMContextRef ctx, const cc_kernel *k,
-			       const char *symbol)
-{
-	LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(tm);
-	char *message = NULL;
-	em e;
-
-	em_begin(&e, ctx, &m->level, symbol);
-	LLVMSetTarget(e.m, m->triple);
-	LLVMSetModuleDataLayout(e.m, layout);
-	LLVMDisposeTargetData(layout);
-	switch (k->kind) {
-	case CC_KERNEL_MAP:
-	case CC_KERNEL_REDUCE_COLS:
-	case CC_KERNEL_REDUCE_ROWS:
-		em_expr_kernel(&e, k);
-		break;
-	case CC_KERNEL_MATMUL:
-		em_matmul_kernel(&e, k);
-		break;
-	case CC_KERNEL_PEAK:
-		em_peak_kernel(&e);
-		break;
-	case CC_KERNEL_TRANSPOSE:
-		em_transpose_kernel(&e, k);
-		break;
-	}
-	LLVMDisposeBuilder(e.b);
-	if (LLVMVerifyModule(e.m, LLVMReturnStatusAction, &message))
-		ir_bug("kernel is not valid LLVM IR: %s", message);
-	LLVMDisposeMessage(message);
-	return e.m;
-}
-
-static LLVMMemoryBufferRef compile(const cc_machine *m, const cc_kernel *k, ir_key key, bool assembly)
-{
-	LLVMContextRef ctx = LLVMContextCreate();
-	LLVMTargetMachineRef tm = cc_machine_new_tm(m);
-	LLVMMemoryBufferRef out = NULL;
-	LLVMModuleRef mod;
-	char symbol[64], *message = NULL;
-
-	symbol_of(key, symbol, sizeof symbol);
-	mod = cc_kernel_module(m, tm, ctx, k, symbol);
-	if (LLVMTargetMachineEmitToMemoryBuffer(tm, mod, assembly ? LLVMAssemblyFile : LLVMObjectFile, &message, &out))
-		ir_bug("code generation: %s", message);
-	LLVMDisposeModule(mod);
-	LLVMDisposeTargetMachine(tm);
-	LLVMContextDispose(ctx);
-	return out;
-}
-
 /* ---- names for perf --------------------------------------------------------------------------------------------- */
 
 static uint64_t code_bytes(LLVMMemoryBufferRef object)
 {
-	LLVMBinaryRef b = LLVMCreateBinary(object, NULL, NULL);
+	char *message = NULL;
+	LLVMBinaryRef b = LLVMCreateBinary(object, NULL, &message); /* asks for the message's place, always */
 	LLVMSectionIteratorRef s;
 	uint64_t n = 0;
 
-	if (!b)
+	if (!b) {
+		LLVMDisposeMessage(message);
 		return 0;
+	}
 	s = LLVMObjectFileCopySectionIterator(b);
 	for (; !LLVMObjectFileIsSectionIteratorAtEnd(b, s); LLVMMoveToNextSection(s)) {
 		const char *name = LLVMGetSectionName(s); /* NULL: the section without a name, the first of every ELF file */
@@ -366,18 +282,24 @@ static void name_for_perf(const cc_kernel *k, ir_key key, rt_kernel *code, uint6
 	fclose(f);
 }
 
-/* Links one object; the code lives as long as the JIT. Takes the buffer. */
-static ir_status link_object(cc_context *c, LLVMMemoryBufferRef object, ir_key key, rt_kernel **out, ir_diag *d)
+/* ---- linking -------------------------------------------------------------------------------------------------- */
+
+/* Links one object under its key, in memory of its own. Takes the buffer. */
+static ir_status link_object(cc_context *c, LLVMMemoryBufferRef object, ir_key key, ir_diag *d)
 {
+	LLVMOrcResourceTrackerRef memory = LLVMOrcJITDylibCreateResourceTracker(LLVMOrcLLJITGetMainJITDylib(c->jit));
 	LLVMOrcExecutorAddress at = 0;
-	char symbol[64];
+	char symbol[CC_SYMBOL_CHARS];
 	ir_status st;
 
-	symbol_of(key, symbol, sizeof symbol);
-	st = llvm_failed(LLVMOrcLLJITAddObjectFile(c->jit, LLVMOrcLLJITGetMainJITDylib(c->jit), object), symbol, d);
+	cc_kernel_symbol(key, symbol);
+	st = llvm_failed(LLVMOrcLLJITAddObjectFileWithRT(c->jit, memory, object), symbol, d);
 	if (st == IR_OK)
 		st = llvm_failed(LLVMOrcLLJITLookup(c->jit, &at, symbol), symbol, d);
-	*out = (rt_kernel *)(uintptr_t)at;
+	if (st == IR_OK)
+		remember(c, key, (rt_kernel *)(uintptr_t)at, memory);
+	else
+		release_memory(memory);
 	return st;
 }
 
@@ -398,18 +320,17 @@ typedef struct batch {
 
 static void make_object(void *ctx, size_t i)
 {
-	batch *b = ctx;
-	missing *m = &b->m[i];
+	cc_context *c = ((batch *)ctx)->c;
+	missing *m = &((batch *)ctx)->m[i];
 	ir_str bytes;
 
 	sb_init(&bytes);
-	m->from_disk = read_object(b->c, m->key, &bytes);
+	m->from_disk = cc_object_read(c->disk, m->key, &bytes);
 	if (m->from_disk) {
-		m->object = LLVMCreateMemoryBufferWithMemoryRangeCopy(bytes.s + sizeof(object_header),
-								      bytes.n - sizeof(object_header), "kernel");
+		m->object = LLVMCreateMemoryBufferWithMemoryRangeCopy(bytes.s, bytes.n, "kernel");
 	} else {
-		m->object = compile(&b->c->machine, m->k, m->key, false);
-		write_object(b->c, m->key, m->object);
+		m->object = cc_kernel_object(&c->machine, m->k, m->key, false);
+		cc_object_write(c->disk, m->key, LLVMGetBufferStart(m->object), LLVMGetBufferSize(m->object));
 	}
 	sb_fini(&bytes);
 }
@@ -419,7 +340,7 @@ static size_t find_missing(cc_context *c, const cc_kernel *const *k, const ir_ke
 	size_t m = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		bool known = slot_of(c, key[i])->code != NULL;
+		bool known = find(c, key[i]) != NULL;
 
 		for (size_t j = 0; j < m && !known; j++)
 			known = ir_key_equal(out[j].key, key[i]);
@@ -429,7 +350,18 @@ static size_t find_missing(cc_context *c, const cc_kernel *const *k, const ir_ke
 	return m;
 }
 
-ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, rt_kernel **out, cc_fetch_stats *stats,
+/* Takes the object. */
+static ir_status link_missing(cc_context *c, const missing *m, bool perf, ir_diag *d)
+{
+	uint64_t bytes = perf ? code_bytes(m->object) : 0;
+	ir_status st = link_object(c, m->object, m->key, d);
+
+	if (st == IR_OK && bytes)
+		name_for_perf(m->k, m->key, find(c, m->key)->fn, bytes);
+	return st;
+}
+
+ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, cc_code **out, cc_fetch_stats *stats,
 			   ir_diag *d)
 {
 	ir_arena *a = ar_open();
@@ -440,79 +372,53 @@ ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, r
 	size_t m;
 
 	for (size_t i = 0; i < n; i++)
-		key[i] = key_of(c, k[i]);
+		key[i] = cc_kernel_key(&c->machine, k[i]);
 	pthread_mutex_lock(&c->lock);
 	m = find_missing(c, k, key, n, b.m);
 	rt_parallel(rt_cores(), m, make_object, &b);
 	for (size_t i = 0; i < m; i++) {
-		rt_kernel *code = NULL;
-		uint64_t bytes = perf ? code_bytes(b.m[i].object) : 0;
-
-		if (st != IR_OK) {
-			LLVMDisposeMemoryBuffer(b.m[i].object);
-			continue;
-		}
-		st = link_object(c, b.m[i].object, b.m[i].key, &code, d);
 		if (st == IR_OK)
-			remember(c, b.m[i].key, code);
-		if (st == IR_OK && bytes)
-			name_for_perf(b.m[i].k, b.m[i].key, code, bytes);
+			st = link_missing(c, &b.m[i], perf, d);
+		else
+			LLVMDisposeMemoryBuffer(b.m[i].object);
 		stats->compiled += !b.m[i].from_disk;
 		stats->from_disk += b.m[i].from_disk;
 	}
 	for (size_t i = 0; i < n && st == IR_OK; i++)
-		out[i] = slot_of(c, key[i])->code;
+		out[i] = hold(c, key[i]);
+	trim(c);
 	stats->kernels += (int)n;
 	pthread_mutex_unlock(&c->lock);
 	ar_free(a);
 	return st;
 }
 
-ir_status cc_print_kernel(cc_context *c, const cc_kernel *k, bool assembly, ir_str *out, ir_diag *d)
+rt_kernel *cc_code_fn(const cc_code *e)
 {
-	LLVMContextRef ctx;
-	LLVMTargetMachineRef tm;
-	LLVMModuleRef mod;
-	char *text;
+	return e->fn;
+}
 
-	(void)d;
-	if (assembly) {
-		LLVMMemoryBufferRef b = compile(&c->machine, k, key_of(c, k), true);
+void cc_release_kernels(cc_context *c, cc_code *const *code, size_t n)
+{
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < n; i++)
+		if (--code[i]->users == 0)
+			add_unused(c, code[i]);
+	trim(c);
+	pthread_mutex_unlock(&c->lock);
+}
 
-		sb_putn(out, LLVMGetBufferStart(b), LLVMGetBufferSize(b));
-		LLVMDisposeMemoryBuffer(b);
-		return IR_OK;
-	}
-	ctx = LLVMContextCreate();
-	tm = cc_machine_new_tm(&c->machine);
-	mod = cc_kernel_module(&c->machine, tm, ctx, k, "kernel");
-	text = LLVMPrintModuleToString(mod);
-	sb_put(out, text);
-	LLVMDisposeMessage(text);
-	LLVMDisposeModule(mod);
-	LLVMDisposeTargetMachine(tm);
-	LLVMContextDispose(ctx);
-	return IR_OK;
+void cc_print_kernel(const cc_context *c, const cc_kernel *k, bool assembly, ir_str *out)
+{
+	cc_kernel_text(&c->machine, k, assembly, out);
 }
 
 bool cc_context_recall(cc_context *c, ir_key key, ir_str *bytes)
 {
-	ir_str file;
-	bool found;
-
-	sb_clear(bytes);
-	sb_init(&file);
-	found = read_object(c, key, &file);
-	if (found)
-		sb_putn(bytes, file.s + sizeof(object_header), file.n - sizeof(object_header));
-	sb_fini(&file);
-	return found;
+	return cc_object_read(c->disk, key, bytes);
 }
 
 void cc_context_keep(cc_context *c, ir_key key, const char *bytes, size_t n)
 {
-	LLVMMemoryBufferRef b = LLVMCreateMemoryBufferWithMemoryRangeCopy(bytes, n, "answer");
-
-	write_object(c, key, b);
-	LLVMDisposeMemoryBuffer(b);
+	cc_object_write(c->disk, key, bytes, n);
 }
