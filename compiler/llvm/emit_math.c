@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/llvm/emit_math.c -- square root, exp, log, tanh, sigmoid, erf. In f32: range reduction and polynomials on whole vectors,
- * within 2 ulp of the exact value for every float; special values as in libm. In f64, which serves checks and not speed:
- * libm, lane by lane, so that the interpreter is met to the last bit or two.
- * The polynomials were fitted for these intervals by weighted least squares towards the minimax error named beside them. */
+ * compiler/llvm/emit_math.c -- square root, exp, log, tanh, sigmoid, erf. In f32: range reduction and polynomials on
+ * whole vectors, within 2 ulp of the exact value for every float; special values as in libm. In f64, which serves checks
+ * and not speed: libm, lane by lane, so that the interpreter is met to the last bit or two.
+ * The polynomials were fitted for these intervals by weighted least squares towards the minimax error named beside
+ * them. */
 #include "compiler/llvm/emit.h"
 
 static val bin(em *e, LLVMOpcode op, val a, val b)
@@ -95,8 +96,8 @@ static val negated_fma(em *e, val a, val b, val c) /* c - a b */
 	return em_fma(e, LLVMBuildFNeg(e->b, a, ""), b, c);
 }
 
-/* Two coupled Newton steps, for g = sqrt x and h = 1 / (2 sqrt x). What compares equal to 0 may be a denormal, which a product
- * turns into 0 of its sign: the divider gives that too. */
+/* Two coupled Newton steps, for g = sqrt x and h = 1 / (2 sqrt x). What compares equal to 0 may be a denormal, which
+ * a product turns into 0 of its sign: the divider gives that too. */
 static val root_by_steps(em *e, val x)
 {
 	val y = estimate(e, x), half = num(e, .5), g = mul(e, x, y), h = mul(e, y, half), r;
@@ -184,8 +185,8 @@ static val power_of_two(em *e, val n)
 	return as_float(e, bin(e, LLVMShl, bin(e, LLVMAdd, n, bits(e, 127)), bits(e, 23)));
 }
 
-/* e^x = 2^n (1 + s), n the nearest integer to x / ln 2: returns s, and n as a float. r = x - n ln 2 in two steps, |r| <= ln(2)/2;
- * s = r + r^2 P(r), error 3.4e-9. |x| < 105. */
+/* e^x = 2^n (1 + s), n the nearest integer to x / ln 2: returns s, and n as a float. r = x - n ln 2 in two steps,
+ * |r| <= ln(2)/2; s = r + r^2 P(r), error 3.4e-9. |x| < 105. */
 static val exp_split(em *e, val x, val *n)
 {
 	static const double p[] = {0.5, 1.666651219e-01, 4.166618735e-02, 8.369598538e-03, 1.395171741e-03};
@@ -218,8 +219,9 @@ static val exp_f32(em *e, val x)
 	return choose(e, compare(e, LLVMRealUNO, x, x), x, y);
 }
 
-/* 1 + e^x, or 1 - e^x, for |x| < 87: 2^n s + (2^n + 1). The product is exact, and so is the sum in brackets where both terms count
- * (|n| < 24), so that besides s one addition rounds; 1 + exp x would round once more, and scale in two factors. */
+/* 1 + e^x, or 1 - e^x, for |x| < 87: 2^n s + (2^n + 1). The product is exact, and so is the sum in brackets where both
+ * terms count (|n| < 24), so that besides s one addition rounds; 1 + exp x would round once more, and scale in two
+ * factors. */
 static val one_and_exp(em *e, val x, bool minus)
 {
 	val n, s = exp_split(e, x, &n), power = power_of_two(e, to_int(e, n)), one = num(e, 1);
@@ -259,8 +261,8 @@ val em_log(em *e, val x)
 	return is_f64(e, x) ? libm(e, "log", x) : log_f32(e, x);
 }
 
-/* |x| < 0.625: x + x^3 P(x^2), error 4.1e-9; beyond: 1 - 2 / (e^(2|x|) + 1), 1 from |x| = 9.02 on. The sign is x's, also for -0;
- * NaN comes from P. */
+/* |x| < 0.625: x + x^3 P(x^2), error 4.1e-9; beyond: 1 - 2 / (e^(2|x|) + 1), 1 from |x| = 9.02 on. The sign is x's,
+ * also for -0; NaN comes from P. */
 static val tanh_f32(em *e, val x)
 {
 	static const double p[] = {-3.333328366e-01, 1.333149076e-01, -5.374349654e-02, 2.065057866e-02, -5.717036314e-03};
@@ -277,11 +279,11 @@ val em_tanh(em *e, val x)
 	return is_f64(e, x) ? libm(e, "tanh", x) : tanh_f32(e, x);
 }
 
-/* 1 / (1 + e^-x), the sum as in one_and_exp; but from 2^24 on 2^n + 1 loses the 1, which is half an ulp there, so what it lost
- * goes with s. Beyond x = -87.34 the result is a denormal: it is flushed to the 0 that belongs there. */
+/* 1 / (1 + e^-x), the sum as in one_and_exp; but from 2^24 on 2^n + 1 loses the 1, which is half an ulp there, so what
+ * it lost goes with s. Below x = -88 the result is that of -88: a denormal, flushed to the 0 that belongs there. */
 static val sigmoid_f32(em *e, val x)
 {
-	val n, s = exp_split(e, clamp(e, LLVMBuildFNeg(e->b, x, ""), -87, 88), &n), power = power_of_two(e, to_int(e, n));
+	val c = clamp(e, LLVMBuildFNeg(e->b, x, ""), -87, 88), n, s = exp_split(e, c, &n), power = power_of_two(e, to_int(e, n));
 	val one = num(e, 1), high = add(e, power, one), lost = sub(e, one, sub(e, high, power));
 	val y = bin(e, LLVMFDiv, one, add(e, high, em_fma(e, power, s, lost)));
 
@@ -314,8 +316,8 @@ static val add_share(em *e, val x, val p)
 	return mul(e, em_fma(e, x, p, x), num(e, 0x1p-32));
 }
 
-/* |x| < 0.93: x + x P(x^2), error 7e-10; P is below 0.13, so its rounding hardly counts. Beyond: sign(x) (1 - e^Q(|x|)), Q fitted to
- * log erfc, error 3.2e-11; from |x| = 4 on that is 1. */
+/* |x| < 0.93: x + x P(x^2), error 7e-10; P is below 0.13, so its rounding hardly counts. Beyond: sign(x) (1 - e^Q(|x|)),
+ * Q fitted to log erfc, error 3.2e-11; from |x| = 4 on that is 1. */
 static val erf_f32(em *e, val x)
 {
 	static const double p[] = {1.28379226e-01, -3.761263490e-01, 1.128369421e-01, -2.685927041e-02, 5.200634245e-03,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tests/ulp/exact.h -- functions of an f32 in double, and how far a float is from them in ulp. For tests/ulp/ulp.c, which
- * takes every float, and tests/unit/cc_math.c, which takes some. libm's double is exact here: its error is 1e-8 ulp of f32. */
+ * tests/ulp/exact.h -- functions of an f32 in double, and how far a float is from them in ulp. For tests/ulp/ulp.c,
+ * which takes every float, and tests/unit/cc_math.c, which takes some. libm's double counts as exact: its error is some
+ * 1e-8 ulp of f32. */
 #ifndef TESTS_ULP_EXACT_H
 #define TESTS_ULP_EXACT_H
 
@@ -45,7 +46,8 @@ static inline double below_infinity(double v)
 	return v < -0x1p128 ? -0x1p128 : v > 0x1p128 ? 0x1p128 : v;
 }
 
-/* Compiled code runs with denormals flushed (Note [Denormals] in runtime/team.c): as an operand they are zeros of their sign. */
+/* Compiled code runs with denormals flushed (Note [Denormals] in runtime/team.c): as an operand they are zeros of their
+ * sign. */
 static inline double operand(float v)
 {
 	return fabsf(v) < 0x1p-126f ? copysign(0, v) : v;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The functions of emit_math.c in f32, compiled, against libm in double, on every level: the error in ulp over all of f32 (every
- * 4099th bit pattern, 4099 being prime: 2^20 values), over the interval where it matters, and around the places where formulas
- * change; and what becomes of zeros, denormals, infinities, NaN. tests/ulp/ulp.sh takes every float.
+ * The functions of emit_math.c in f32, compiled, against libm in double, on every level: the error in ulp over all of f32
+ * (every 4099th bit pattern, 4099 being prime: 2^20 values), over the interval where it matters, and around the places
+ * where formulas change; and what becomes of zeros, denormals, infinities, NaN. tests/ulp/ulp.sh takes every float.
  *
  * gelu cancels for negative x, so its error is stated against |x|: |gelu - exact| <= 1.2e-7 |x| measured, 1.8e-7 |x| asserted. */
 #include <math.h>
@@ -125,11 +125,12 @@ static size_t around(float v, size_t at)
 	return at;
 }
 
-/* Where range reduction goes to the next n, in exp and in log; where tanh and erf change their formula or end; the ends of
- * the floats and of what does not overflow or vanish. */
+/* Where range reduction goes to the next n, in exp and in log; where tanh and erf change their formula or end; the ends
+ * of the floats and of what does not overflow or vanish. */
 static void boundaries(void)
 {
-	static const float place[] = {0, 0x1p-126f, 0.625f, 0.93f, 1, 4, 9.02f, 16.6355f, 87.3365f, 88.3763f, 88.7228f, 103.972f, INFINITY};
+	static const float place[] = {0, 0x1p-126f, 0.625f, 0.93f, 1, 4, 9.02f, 16.6355f, 87, 87.3365f, 88, 88.3763f, 88.7228f,
+				      103.972f, INFINITY};
 	size_t n = 0;
 
 	memset(x, 0, N * sizeof *x);
