@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/llvm/emit_math.c -- square root, exp, log, tanh, sigmoid, erf. In f32: range reduction and polynomials on whole vectors,
- * within 4 ulp over the whole range, special values as in libm (tests/unit/cc_math.c measures the ulp of each). In f64,
- * which serves checks and not speed: libm, lane by lane, so that the interpreter is met to the last bit or two.
- * The polynomials were fitted for these intervals by weighted least squares towards the minimax error named beside them. */
+ * compiler/llvm/emit_math.c -- square root, exp, log, tanh, sigmoid, erf. In f32: range reduction and polynomials on
+ * whole vectors, within 2 ulp of the exact value for every float; special values as in libm. In f64, which serves checks
+ * and not speed: libm, lane by lane, so that the interpreter is met to the last bit or two.
+ * The polynomials were fitted for these intervals by weighted least squares towards the minimax error named beside
+ * them. */
 #include "compiler/llvm/emit.h"
 
 static val bin(em *e, LLVMOpcode op, val a, val b)
@@ -95,7 +96,8 @@ static val negated_fma(em *e, val a, val b, val c) /* c - a b */
 	return em_fma(e, LLVMBuildFNeg(e->b, a, ""), b, c);
 }
 
-/* Two coupled Newton steps, for g = sqrt x and h = 1 / (2 sqrt x). */
+/* Two coupled Newton steps, for g = sqrt x and h = 1 / (2 sqrt x). What compares equal to 0 may be a denormal, which
+ * a product turns into 0 of its sign: the divider gives that too. */
 static val root_by_steps(em *e, val x)
 {
 	val y = estimate(e, x), half = num(e, .5), g = mul(e, x, y), h = mul(e, y, half), r;
@@ -103,7 +105,7 @@ static val root_by_steps(em *e, val x)
 	r = negated_fma(e, g, h, half);
 	g = em_fma(e, g, r, g), h = em_fma(e, h, r, h);
 	g = em_fma(e, negated_fma(e, g, g, x), h, g);
-	return choose(e, compare(e, LLVMRealOEQ, x, num(e, 0)), x, g);
+	return choose(e, compare(e, LLVMRealOEQ, x, num(e, 0)), mul(e, x, half), g);
 }
 
 /* Is every lane 0 or in [2^lo, 2^hi)? As an i1. */
@@ -183,21 +185,48 @@ static val power_of_two(em *e, val n)
 	return as_float(e, bin(e, LLVMShl, bin(e, LLVMAdd, n, bits(e, 127)), bits(e, 23)));
 }
 
-/* e^x = 2^n e^r, r = x - n ln 2 in two steps, |r| <= ln(2)/2; e^r = 1 + r + r^2 P(r), error 3.4e-9. The scaling is done
- * in two factors, so that results reach down into the denormals and up to infinity. */
-static val exp_f32(em *e, val x)
+/* e^x = 2^n (1 + s), n the nearest integer to x / ln 2: returns s, and n as a float. r = x - n ln 2 in two steps,
+ * |r| <= ln(2)/2; s = r + r^2 P(r), error 3.4e-9. |x| < 105. */
+static val exp_split(em *e, val x, val *n)
 {
 	static const double p[] = {0.5, 1.666651219e-01, 4.166618735e-02, 8.369598538e-03, 1.395171741e-03};
-	val c = em_call2(e, "llvm.minnum", em_call2(e, "llvm.maxnum", x, num(e, -104)), num(e, 89));
-	val n = em_call1(e, "llvm.rint", mul(e, c, num(e, 1.44269504088896341)));
-	val r = em_fma(e, n, num(e, -0.693359375), c), y, k, half;
+	val r;
 
-	r = em_fma(e, n, num(e, 2.12194440054690583e-4), r);
-	y = add(e, num(e, 1), em_fma(e, mul(e, r, r), polynomial(e, r, p, 5), r));
-	k = LLVMBuildFPToSI(e->b, n, em_vector(e, e->i32), "");
-	half = bin(e, LLVMAShr, k, bits(e, 1));
+	*n = em_call1(e, "llvm.rint", mul(e, x, num(e, 1.44269504088896341)));
+	r = em_fma(e, *n, num(e, -0.693359375), x);
+	r = em_fma(e, *n, num(e, 2.12194440054690583e-4), r);
+	return em_fma(e, mul(e, r, r), polynomial(e, r, p, 5), r);
+}
+
+static val to_int(em *e, val n)
+{
+	return LLVMBuildFPToSI(e->b, n, em_vector(e, e->i32), "");
+}
+
+/* For NaN one of the bounds. */
+static val clamp(em *e, val x, double lo, double hi)
+{
+	return em_call2(e, "llvm.minnum", em_call2(e, "llvm.maxnum", x, num(e, lo)), num(e, hi));
+}
+
+/* The scaling is done in two factors, so that results reach down into the denormals and up to infinity. */
+static val exp_f32(em *e, val x)
+{
+	val n, y = add(e, exp_split(e, clamp(e, x, -104, 89), &n), num(e, 1)), k = to_int(e, n);
+	val half = bin(e, LLVMAShr, k, bits(e, 1));
+
 	y = mul(e, mul(e, y, power_of_two(e, half)), power_of_two(e, bin(e, LLVMSub, k, half)));
 	return choose(e, compare(e, LLVMRealUNO, x, x), x, y);
+}
+
+/* 1 + e^x, or 1 - e^x, for |x| < 87: 2^n s + (2^n + 1). The product is exact, and so is the sum in brackets where both
+ * terms count (|n| < 24), so that besides s one addition rounds; 1 + exp x would round once more, and scale in two
+ * factors. */
+static val one_and_exp(em *e, val x, bool minus)
+{
+	val n, s = exp_split(e, x, &n), power = power_of_two(e, to_int(e, n)), one = num(e, 1);
+
+	return minus ? negated_fma(e, power, s, sub(e, one, power)) : em_fma(e, power, s, add(e, one, power));
 }
 
 val em_exp(em *e, val x)
@@ -232,15 +261,17 @@ val em_log(em *e, val x)
 	return is_f64(e, x) ? libm(e, "log", x) : log_f32(e, x);
 }
 
-/* |x| < 0.625: x + x^3 P(x^2), error 4.1e-9; beyond: 1 - 2 / (e^(2|x|) + 1). The sign is x's, also for -0. */
+/* |x| < 0.625: x + x^3 P(x^2), error 4.1e-9; beyond: 1 - 2 / (e^(2|x|) + 1), 1 from |x| = 9.02 on. The sign is x's,
+ * also for -0; NaN comes from P. */
 static val tanh_f32(em *e, val x)
 {
 	static const double p[] = {-3.333328366e-01, 1.333149076e-01, -5.374349654e-02, 2.065057866e-02, -5.717036314e-03};
 	val a = em_call1(e, "llvm.fabs", x), z = mul(e, x, x);
-	val small = em_fma(e, mul(e, z, x), polynomial(e, z, p, 5), x);
-	val large = sub(e, num(e, 1), bin(e, LLVMFDiv, num(e, 2), add(e, exp_f32(e, add(e, a, a)), num(e, 1))));
+	val small = em_fma(e, mul(e, z, x), polynomial(e, z, p, 5), x), d, large;
 
-	return em_call2(e, "llvm.copysign", choose(e, compare(e, LLVMRealOLT, a, num(e, 0.625)), small, large), x);
+	d = one_and_exp(e, em_call2(e, "llvm.minnum", add(e, a, a), num(e, 18.5)), false);
+	large = sub(e, num(e, 1), bin(e, LLVMFDiv, num(e, 2), d));
+	return em_call2(e, "llvm.copysign", choose(e, compare(e, LLVMRealUGE, num(e, 0.625), a), small, large), x);
 }
 
 val em_tanh(em *e, val x)
@@ -248,30 +279,55 @@ val em_tanh(em *e, val x)
 	return is_f64(e, x) ? libm(e, "tanh", x) : tanh_f32(e, x);
 }
 
+/* 1 / (1 + e^-x), the sum as in one_and_exp; but from 2^24 on 2^n + 1 loses the 1, which is half an ulp there, so what
+ * it lost goes with s. Below x = -88 the result is that of -88: a denormal, flushed to the 0 that belongs there. */
+static val sigmoid_f32(em *e, val x)
+{
+	val c = clamp(e, LLVMBuildFNeg(e->b, x, ""), -87, 88), n, s = exp_split(e, c, &n), power = power_of_two(e, to_int(e, n));
+	val one = num(e, 1), high = add(e, power, one), lost = sub(e, one, sub(e, high, power));
+	val y = bin(e, LLVMFDiv, one, add(e, high, em_fma(e, power, s, lost)));
+
+	return choose(e, compare(e, LLVMRealUNO, x, x), x, y);
+}
+
 /* With t = e^-|x|: 1 / (1 + t) for positive x, t / (1 + t) for others. Nothing overflows, and the left tail keeps its
  * denormals, which 1 / (1 + e^-x) would lose to infinity. */
-val em_sigmoid(em *e, val x)
+static val sigmoid_f64(em *e, val x)
 {
 	LLVMTypeRef type = LLVMTypeOf(x);
 	val one = em_float(e, 1, type), zero = em_float(e, 0, type);
-	val t = em_exp(e, LLVMBuildFNeg(e->b, em_call1(e, "llvm.fabs", x), ""));
+	val t = libm(e, "exp", LLVMBuildFNeg(e->b, em_call1(e, "llvm.fabs", x), ""));
 	val top = choose(e, compare(e, LLVMRealOGE, x, zero), one, t);
 
 	return bin(e, LLVMFDiv, top, add(e, one, t));
 }
 
-/* |x| < 0.93: x P(x^2), error 7e-10; beyond: sign(x) (1 - e^Q(|x|)), Q fitted to log erfc, error 3.2e-11. */
+val em_sigmoid(em *e, val x)
+{
+	return is_f64(e, x) ? sigmoid_f64(e, x) : sigmoid_f32(e, x);
+}
+
+/* x + x p. Where the two are not fused, denormal products of tiny x must not be flushed: x is raised first. */
+static val add_share(em *e, val x, val p)
+{
+	if (e->t->fma)
+		return em_fma(e, x, p, x);
+	x = mul(e, x, num(e, 0x1p32));
+	return mul(e, em_fma(e, x, p, x), num(e, 0x1p-32));
+}
+
+/* |x| < 0.93: x + x P(x^2), error 7e-10; P is below 0.13, so its rounding hardly counts. Beyond: sign(x) (1 - e^Q(|x|)),
+ * Q fitted to log erfc, error 3.2e-11; from |x| = 4 on that is 1. */
 static val erf_f32(em *e, val x)
 {
-	static const double p[] = {1.128379226e+00, -3.761263490e-01, 1.128369421e-01, -2.685927041e-02, 5.200634245e-03,
+	static const double p[] = {1.28379226e-01, -3.761263490e-01, 1.128369421e-01, -2.685927041e-02, 5.200634245e-03,
 				   -8.137437399e-04, 8.345225069e-05};
 	static const double q[] = {1.630812621e-04, -1.129448652e+00, -6.335096359e-01, -1.080560386e-01, 2.493031509e-02,
 				   -4.070940427e-03, 4.020142078e-04, -1.521279773e-05, -4.564579115e-07};
 	val a = em_call2(e, "llvm.minnum", em_call1(e, "llvm.fabs", x), num(e, 4));
-	val small = mul(e, x, polynomial(e, mul(e, x, x), p, 7));
-	val large = sub(e, num(e, 1), exp_f32(e, polynomial(e, a, q, 9)));
+	val small = add_share(e, x, polynomial(e, mul(e, x, x), p, 7));
+	val large = em_call2(e, "llvm.copysign", one_and_exp(e, polynomial(e, a, q, 9), true), x);
 
-	large = em_call2(e, "llvm.copysign", large, x);
 	large = choose(e, compare(e, LLVMRealUNO, x, x), x, large);
 	return choose(e, compare(e, LLVMRealOLT, a, num(e, 0.93)), small, large);
 }
