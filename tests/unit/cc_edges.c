@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Operands that end, or begin, where nobody may touch the next page: memory is padded to 64 bytes (runtime/README.md), and kernels
- * must not read or write one byte more, nor before the first. What they may write is compared with the interpreter's. */
+ * Operands that end, or begin, where nobody may touch the next page: memory is padded to 64 bytes (runtime/README.md),
+ * and kernels must not read or write one byte more, nor before the first. What they may write is compared with the
+ * interpreter's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,11 +53,13 @@ static const char *const programs[] = {
 	"(a: $t[9], b: $t[3,67]) {\nw = state $t[3,67]\nm = sub w, b\nupdate w, m\ny = neg a\n",
 	/* other kernels, for company */
 	"(a: $t[7,67]) {\ny = transpose a, perm=[1,0]\n", "(a: $t[16,16]) {\ny = transpose a, perm=[1,0]\n",
-	"(a: $t[7,67]) {\ny = sum a, axes=[0]\n", "(a: $t[7,67]) {\ny = sum a, axes=[1]\n", "(a: $t[7,67]) {\ny = sum a, axes=[0,1]\n",
+	"(a: $t[7,67]) {\ny = sum a, axes=[0]\n", "(a: $t[7,67]) {\ny = sum a, axes=[1]\n",
+	"(a: $t[7,67]) {\ny = sum a, axes=[0,1]\n",
 	"(a: $t[7,65]) {\ns = slice a, start=[1,1], size=[5,63]\ny = mul s, s\n", "(a: $t[3,5], b: $t[3,1]) {\ny = mul a, b\n",
 	"(a: $t[17], b: $t[]) {\ny = max a, b\n", "(a: $t[3,5], b: $t[3,12]) {\ny = concat a, b, axis=1\n",
 	"(a: $t[9,11], i: i32[5]) {\ny = gather a, i\n", "(a: $t[5,11], i: i32[5]) {\ny = scatter a, i, rows=7\n",
-	"(a: $t[33]) {\nc = compare a, 0.0, dir=gt\ny = select c, a, 0.25\n", "(a: u8[33], b: $t[33]) {\nc = cast a, $t[]\ny = add c, b\n",
+	"(a: $t[33]) {\nc = compare a, 0.0, dir=gt\ny = select c, a, 0.25\n",
+	"(a: u8[33], b: $t[33]) {\nc = cast a, $t[]\ny = add c, b\n",
 };
 
 static const ir_func *make(ir_arena *a, const char *program, const char *type)
@@ -93,7 +96,7 @@ static const ir_func *make(ir_arena *a, const char *program, const char *type)
 	return f;
 }
 
-/* ---- memory between two pages ------------------------------------------------------------------------------------- */
+/* ---- memory between two pages ------------------------------------------------------------------------------------ */
 
 typedef struct fence {
 	char *page, *data;
@@ -122,7 +125,7 @@ static void fence_free(fence *f)
 	munmap(f->page, f->length);
 }
 
-/* ---- runs --------------------------------------------------------------------------------------------------------- */
+/* ---- runs -------------------------------------------------------------------------------------------------------- */
 
 /* Values of the last step: sums of at most 1025 products, twice. */
 static void compare(const ir_func *f, const rt_tensor *want, const fence *leaf, const fence *out)
@@ -241,7 +244,7 @@ static void check_all(const char *type, bool at_end)
 	}
 }
 
-/* ---- tests -------------------------------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------------------------------------- */
 
 static void nothing_behind_the_end_is_touched_in_f32(void **state)
 {

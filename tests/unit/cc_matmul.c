@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Products of many sizes and layouts against the interpreter: every value of every factor below meets every value of every other
- * factor in some case, on three targets; one thread and three give the same bits. */
+ * Products of many sizes and layouts against the interpreter: every value of every factor below meets every value of
+ * every other factor in some case, on three targets; one thread and three give the same bits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 static cc_context *context[TARGETS]; /* NULL: a target that this machine cannot run */
 static const char *const target_name[TARGETS] = {NULL, "x86-64-v3", "x86-64"};
 
-/* ---- which cases -------------------------------------------------------------------------------------------------- */
+/* ---- which cases ------------------------------------------------------------------------------------------------- */
 
 enum { F_M, F_K, F_N, F_A, F_B, F_TYPE, F_UPDATE, FACTORS };
 enum { B_PLAIN, B_TURNED, B_COLUMNS, B_ROWS };       /* as stored, transposed, slices of something larger */
@@ -26,7 +26,8 @@ enum { U_NONE, U_RESULT, U_SECOND, U_BOTH, UPDATES }; /* what is updated in plac
 
 #define MOST 7
 static const int count[FACTORS] = {4, 7, 5, 2, 4, 2, UPDATES};
-static const int size_m[] = {1, 5, 193, 200}, size_k[] = {0, 1, 127, 129, 1023, 1025, 2049}, size_n[] = {1, 63, 64, 65, 130};
+static const int size_m[] = {1, 5, 193, 200}, size_n[] = {1, 63, 64, 65, 130};
+static const int size_k[] = {0, 1, 127, 129, 1023, 1025, 2049};
 
 typedef struct point {
 	int at[FACTORS];
@@ -81,7 +82,7 @@ static bool next_case(int n, point *best)
 	return true;
 }
 
-/* ---- one case ----------------------------------------------------------------------------------------------------- */
+/* ---- one case ---------------------------------------------------------------------------------------------------- */
 
 typedef struct product {
 	int m, k, n;
@@ -96,8 +97,8 @@ typedef struct product {
 
 static void describe(product *p, const point *c)
 {
-	*p = (product){.m = size_m[c->at[F_M]], .k = size_k[c->at[F_K]], .n = size_n[c->at[F_N]], .ta = c->at[F_A], .b = c->at[F_B],
-		       .update = c->at[F_UPDATE], .type = c->at[F_TYPE] ? IR_F64 : IR_F32};
+	*p = (product){.m = size_m[c->at[F_M]], .k = size_k[c->at[F_K]], .n = size_n[c->at[F_N]],
+		       .ta = c->at[F_A], .b = c->at[F_B], .update = c->at[F_UPDATE], .type = c->at[F_TYPE] ? IR_F64 : IR_F32};
 	p->b_rows = p->b == B_TURNED ? p->n : p->b == B_ROWS ? p->k + 5 : p->k;
 	p->b_cols = p->b == B_TURNED ? p->k : p->b == B_COLUMNS ? p->n + 70 : p->n;
 	p->b_row0 = p->b == B_ROWS ? 3 : 0;
@@ -220,7 +221,7 @@ static void check(const point *c)
 	ar_free(a);
 }
 
-/* ---- tests -------------------------------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------------------------------------- */
 
 static void products_are_the_interpreters(void **state)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Updates in place of weights that live in panels, or would if their producer could write panels: every kind of producer against
- * three steps of the interpreter, for each way in which something else may read the weight too. */
+ * Updates in place of weights that live in panels, or would if their producer could write panels: every kind of
+ * producer against three steps of the interpreter, for each way in which something else may read the weight too. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,8 @@ typedef enum near { EXACT, CLOSE } near;
 /* Does w live in panels when nobody else reads it? */
 typedef enum in_panels { BY_ROWS, PANELS, EITHER } in_panels;
 
-/* $R, $C: the shape of w; $r, $c: one less; $N: their product; $k: $N less one. The body computes y from w and the arguments. */
+/* $R, $C: the shape of w; $r, $c: one less; $N: their product; $k: $N less one. The body computes y from w and the
+ * arguments. */
 typedef struct producer {
 	const char *name, *args, *body;
 	near how;
@@ -35,8 +36,8 @@ typedef struct producer {
 static const producer producers[] = {
 	{"normal", "key: i32[2]", "y = normal key, f32[$R,$C]\n", EXACT, BY_ROWS, false},
 	{"uniform", "key: i32[2]", "y = uniform key, f32[$R,$C]\n", EXACT, BY_ROWS, false},
-	{"normal, key moves", "z: f32[2]", "key = state i32[2]\nk = split key, index=1\nupdate key, k\ny = normal k, f32[$R,$C]\n",
-	 EXACT, BY_ROWS, false},
+	{"normal, key moves", "z: f32[2]", "key = state i32[2]\nk = split key, index=1\nupdate key, k\n"
+	 "y = normal k, f32[$R,$C]\n", EXACT, BY_ROWS, false},
 	{"uniform, two draws", "key: i32[2]", "v = state f32[$R,$C]\nu = uniform key, f32[$R,$C]\ny = add w, u\nupdate v, u\n",
 	 CLOSE, EITHER, false},
 	{"noise on w", "key: i32[2]", "n = normal key, f32[$R,$C]\nm = mul n, 0.125\ny = add w, m\n", CLOSE, PANELS, false},
@@ -72,15 +73,15 @@ static const producer producers[] = {
 	{"matmul of w", "a: f32[$R,$R]", "g = matmul a, w\ny = mul g, 0.125\n", CLOSE, BY_ROWS, false},
 	{"w by w", "", "g = matmul w, w\ny = mul g, 0.125\n", CLOSE, BY_ROWS, true},
 	{"w by w turned over", "", "g = matmul w, w, tb=true\ny = mul g, 0.125\n", CLOSE, BY_ROWS, true},
-	{"gradient that waits", "a: f32[20,$R], b: f32[20,$C]", "g = matmul a, b, ta=true\nq = mul g, g\ns = sum q, axes=[0,1]\n"
-	 "r = sqrt s\nd = div g, r\ny = sub w, d\n", CLOSE, PANELS, false},
+	{"gradient that waits", "a: f32[20,$R], b: f32[20,$C]", "g = matmul a, b, ta=true\nq = mul g, g\n"
+	 "s = sum q, axes=[0,1]\nr = sqrt s\nd = div g, r\ny = sub w, d\n", CLOSE, PANELS, false},
 	{"w turned over", "", "y = transpose w, perm=[1,0]\n", EXACT, BY_ROWS, true},
 	{"w and w turned over", "", "t = transpose w, perm=[1,0]\ny = sub w, t\n", CLOSE, EITHER, true},
 	{"turned over", "x: f32[$C,$R]", "y = transpose x, perm=[1,0]\n", EXACT, PANELS, false},
 	{"turned over, in a map", "x: f32[$C,$R]", "t = transpose x, perm=[1,0]\ny = add w, t\n", CLOSE, PANELS, false},
 	{"reshape", "x: f32[$N]", "y = reshape x, shape=[$R,$C]\n", EXACT, EITHER, false},
-	{"reshape of w", "", "f = reshape w, shape=[$N]\na = slice f, start=[0], size=[$k]\nb = slice f, start=[$k], size=[1]\n"
-	 "c = concat b, a, axis=0\ny = reshape c, shape=[$R,$C]\n", EXACT, EITHER, false},
+	{"reshape of w", "", "f = reshape w, shape=[$N]\na = slice f, start=[0], size=[$k]\n"
+	 "b = slice f, start=[$k], size=[1]\nc = concat b, a, axis=0\ny = reshape c, shape=[$R,$C]\n", EXACT, EITHER, false},
 	{"slice", "x: f32[140,210]", "y = slice x, start=[1,3], size=[$R,$C]\n", EXACT, EITHER, false},
 	{"a row repeated", "x: f32[$C]", "y = broadcast x, shape=[$R,$C]\n", EXACT, EITHER, false},
 	{"a column repeated", "x: f32[$R,1]", "y = broadcast x, shape=[$R,$C]\n", EXACT, EITHER, false},
@@ -147,7 +148,7 @@ static const ir_func *make(ir_arena *a, ir_str *text, const producer *p, const r
 	return ir_module_find(m, "f");
 }
 
-/* ---- the interpreter, STEPS times --------------------------------------------------------------------------------- */
+/* ---- the interpreter, STEPS times -------------------------------------------------------------------------------- */
 
 static size_t leaf_of(const ir_func *f, ir_ref ref)
 {
@@ -186,7 +187,7 @@ static void interpret(const ir_func *f, ir_arena *a, rt_tensor *out)
 	}
 }
 
-/* ---- comparing ---------------------------------------------------------------------------------------------------- */
+/* ---- comparing --------------------------------------------------------------------------------------------------- */
 
 /* Errors are small beside the largest element: of what is misplaced, most is not. */
 static int64_t first_difference(const ir_type *t, const void *got, const void *want, near how)
@@ -277,7 +278,7 @@ static void check(const producer *p, const reader *r, const int64_t shape[2])
 		check_place(&t);
 	for (int target = 0; target < TARGETS; target++)
 		for (size_t k = 0; k < COUNT(threads) && context[target]; k++)
-			if (target == 0 || k == (turn + (size_t)target) % 3) /* who does what does not depend on the target */
+			if (k == (turn + (size_t)target) % 3 || (target == 0 && k == 0)) /* all meet, in time */
 				run(&t, target, threads[k]);
 	for (size_t i = 0; i < t.f->nout; i++)
 		rt_tensor_free(&want[i]);
@@ -285,12 +286,15 @@ static void check(const producer *p, const reader *r, const int64_t shape[2])
 	ar_free(a);
 }
 
-static void check_all(const int64_t shape[2])
+/* Other readers than none for every other shape, so that this takes seconds. */
+static void check_all(size_t number)
 {
+	const int64_t *shape = shapes[number];
+
 	failures = 0;
 	for (size_t i = 0; i < COUNT(producers); i++)
 		for (size_t k = 0; k < COUNT(readers); k++)
-			if (!producers[i].square || shape[0] == shape[1])
+			if ((!producers[i].square || shape[0] == shape[1]) && (k == 0 || (i + k + number / 2) % 2))
 				check(&producers[i], &readers[k], shape);
 	assert_int_equal(failures, 0);
 }
@@ -298,25 +302,25 @@ static void check_all(const int64_t shape[2])
 static void few_rows(void **state)
 {
 	(void)state;
-	check_all(shapes[0]);
+	check_all(0);
 }
 
 static void many_rows(void **state)
 {
 	(void)state;
-	check_all(shapes[1]);
+	check_all(1);
 }
 
 static void a_square(void **state)
 {
 	(void)state;
-	check_all(shapes[2]);
+	check_all(2);
 }
 
 static void a_larger_square(void **state)
 {
 	(void)state;
-	check_all(shapes[3]);
+	check_all(3);
 }
 
 static int open_contexts(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What bench --profile says adds up: kernels, barriers and what lies between make team x step, whatever the team. Runs the command,
- * because what is summed there is formatted there. */
+ * What bench --profile says adds up: kernels, barriers and what lies between make team x step, whatever the team. Runs
+ * the command, because what is summed there is formatted there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ static void is_about(double got, double want, const char *what)
 		fail_msg("%s: %g us, not %g", what, got, want);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------------------------- */
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
 static double number(const json_t *o, const char *key)
 {
@@ -65,7 +65,7 @@ static void all_finite(json_t *v)
 		all_finite(one);
 }
 
-/* What lies between kernels is not printed there, so it is what the rest leaves: never less than nothing, nor most of it. */
+/* What lies between kernels is not printed there, so it is what the others leave: never less than nothing, nor much. */
 static void check_json(const char *environment, const char *options, int team)
 {
 	char *text = run(environment, options);
@@ -110,7 +110,7 @@ static void few_steps_give_numbers_too(void **state)
 	check_json("", "--json --seconds 0 --batch 64 --threads 2 --precision bf16", 0);
 }
 
-/* ---- the table ---------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 typedef struct table {
 	double us, percent, between; /* sums of columns; between kernels */
@@ -123,8 +123,8 @@ static void read_row(const char *line, table *t)
 	double us, flops, peak, bytes, memory, percent;
 	int launches;
 
-	if (strlen(line) > 34 && sscanf(line + 34, "%d %lf %lf %lf %% %lf %lf %% %lf", &launches, &us, &flops, &peak, &bytes, &memory,
-					&percent) == 7) {
+	if (strlen(line) > 34 && sscanf(line + 34, "%d %lf %lf %lf %% %lf %lf %% %lf", &launches, &us, &flops, &peak, &bytes,
+					&memory, &percent) == 7) {
 		t->launches += launches, t->us += us, t->percent += percent;
 		if (!isfinite(flops + peak + bytes + memory))
 			fail_msg("%s", line);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The shares of threads: every block of every launch is done by exactly one thread, in thread order, by shares of about the same
- * area; all threads meet the same barriers. Nothing runs here: plans are read. */
+ * The shares of threads: every block of every launch is done by exactly one thread, in thread order, by shares of about
+ * the same area; all threads meet the same barriers. Nothing runs here: plans are read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ static ir_diag *diag;
 static char current[200]; /* what fails, for messages */
 static int checked_balance, checked_cut;
 
-/* ---- reading a plan ----------------------------------------------------------------------------------------------- */
+/* ---- reading a plan ---------------------------------------------------------------------------------------------- */
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
@@ -95,8 +95,8 @@ static void check_balance(const rt_plan *p, uint32_t launch, int64_t most)
 		return;
 	checked_balance++;
 	if ((double)most > 1.35 * (double)all / p->threads + (double)area(l, 0))
-		fail_msg("%s: launch %u (%s, %lld x %lld in blocks of %lld x %lld): a share of %lld elements of %lld", current, launch,
-			 l->name, (long long)l->rows, (long long)l->cols, (long long)l->row_block, (long long)l->col_block,
+		fail_msg("%s: launch %u (%s, %lld x %lld in blocks of %lld x %lld): a share of %lld elements of %lld", current,
+			 launch, l->name, (long long)l->rows, (long long)l->cols, (long long)l->row_block, (long long)l->col_block,
 			 (long long)most, (long long)all);
 }
 
@@ -131,7 +131,8 @@ static void check_launch(const rt_plan *p, uint32_t launch, bool wide)
 		most = size > most ? size : most;
 	}
 	if (next != blocks)
-		fail_msg("%s: launch %u (%s): %lld of %lld blocks are done", current, launch, l->name, (long long)next, (long long)blocks);
+		fail_msg("%s: launch %u (%s): %lld of %lld blocks are done", current, launch, l->name, (long long)next,
+			 (long long)blocks);
 	if (having > 1)
 		check_balance(p, launch, most);
 	if (p->threads > 1 && blocks > 1 && must_be_cut(l, wide)) {
@@ -159,7 +160,7 @@ static void check_plan(const rt_plan *p, bool wide)
 		check_launch(p, (uint32_t)i, wide);
 }
 
-/* ---- programs ----------------------------------------------------------------------------------------------------- */
+/* ---- programs ---------------------------------------------------------------------------------------------------- */
 
 static void check_function(const ir_func *f, const char *name, bool wide)
 {
@@ -188,7 +189,8 @@ static void check_text(const char *text, const char *name, bool wide)
 
 static void products_are_shared_fairly(void **state)
 {
-	static const int m[] = {1, 3, 4, 5, 37, 128, 200, 515}, n[] = {1, 63, 64, 65, 127, 129, 200, 784, 1025}, k[] = {3, 130};
+	static const int m[] = {1, 3, 4, 5, 37, 128, 200, 515}, k[] = {3, 130};
+	static const int n[] = {1, 63, 64, 65, 127, 129, 200, 784, 1025};
 	char text[400], name[64];
 
 	(void)state;
@@ -216,7 +218,8 @@ static void other_kernels_are_shared_fairly(void **state)
 		"y = sum x, axes=[0]", "y = sum x, axes=[1]", "y = sum x, axes=[0,1]", "y = gather x, i", "y = scatter x, j, rows=77",
 		"y = uniform i, f32[R,C]", "y = normal i, f32[R,C]", "y = concat x, x, axis=0", "y = concat x, x, axis=1",
 	};
-	static const int shape[][2] = {{1, 1}, {1, 70000}, {70000, 1}, {3, 5000}, {5000, 3}, {130, 65}, {257, 1023}, {64, 64}, {700, 129}};
+	static const int shape[][2] = {{1, 1}, {1, 70000}, {70000, 1}, {3, 5000}, {5000, 3}, {130, 65}, {257, 1023},
+				     {64, 64}, {700, 129}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(body) * COUNT(shape); i++) {
@@ -242,8 +245,8 @@ static void other_kernels_are_shared_fairly(void **state)
 /* Whole steps: many launches of all sizes in one level, barriers, late copies. */
 static void steps_are_shared_fairly(void **state)
 {
-	static const char text[] = "gradmill 1\nfunc main(x: f32[B,784]) {\n  h = dense<300>(x)\n  a = gelu h\n  z = dense<10>(a)\n"
-				   "  r = dense<130>(z)\n  t = tanh r\n  y = dense<784>(t)\n  loss = mse(y, x)\n"
+	static const char text[] = "gradmill 1\nfunc main(x: f32[B,784]) {\n  h = dense<300>(x)\n  a = gelu h\n"
+				   "  z = dense<10>(a)\n  r = dense<130>(z)\n  t = tanh r\n  y = dense<784>(t)\n  loss = mse(y, x)\n"
 				   "  return reconstruction=y, latent=z, loss=loss\n}\n";
 	static const int batch[] = {1, 32, 128, 500};
 
