@@ -21,11 +21,11 @@ static const char *const target_name[TARGETS] = {NULL, "x86-64-v3", "x86-64"};
 /* ---- which cases ------------------------------------------------------------------------------------------------- */
 
 enum { F_M, F_K, F_N, F_A, F_B, F_TYPE, F_UPDATE, FACTORS };
-enum { B_PLAIN, B_TURNED, B_COLUMNS, B_ROWS };       /* as stored, transposed, slices of something larger */
+enum { PLAIN, TURNED, COLUMNS, ROWS, TURNED_PART, LAYOUTS }; /* as stored, transposed, slices, both */
 enum { U_NONE, U_RESULT, U_SECOND, U_BOTH, UPDATES }; /* what is updated in place: w -= A B, B itself behind its use */
 
 #define MOST 7
-static const int count[FACTORS] = {4, 7, 5, 2, 4, 2, UPDATES};
+static const int count[FACTORS] = {4, 7, 5, LAYOUTS, LAYOUTS, 2, UPDATES};
 static const int size_m[] = {1, 5, 193, 200}, size_n[] = {1, 63, 64, 65, 130};
 static const int size_k[] = {0, 1, 127, 129, 1023, 1025, 2049};
 
@@ -84,44 +84,73 @@ static bool next_case(int n, point *best)
 
 /* ---- one case ---------------------------------------------------------------------------------------------------- */
 
+/* An operand: how it is stored, and where it begins in that. */
+typedef struct operand {
+	bool turned, part;
+	int64_t rows, cols, row0, col0;
+} operand;
+
 typedef struct product {
-	int m, k, n;
-	bool ta;
-	int b, update;
+	int m, k, n, update;
+	operand a, b;
 	ir_dtype type;
-	int64_t b_rows, b_cols, b_row0, b_col0; /* B as stored, and where it begins in that */
-	rt_tensor leaf[3];                      /* a, b, w */
+	rt_tensor leaf[3]; /* a, b, w */
 	const ir_func *f;
-	char text[600];
+	char text[800];
 } product;
+
+static operand lay_out(int rows, int cols, int how)
+{
+	bool turned = how == TURNED || how == TURNED_PART, wide = how == COLUMNS || how == TURNED_PART;
+	operand o = {.turned = turned, .part = wide || how == ROWS};
+
+	o.rows = turned ? cols : rows, o.cols = turned ? rows : cols;
+	if (wide)
+		o.cols += 70, o.col0 = 37;
+	if (how == ROWS)
+		o.rows += 5, o.row0 = 3;
+	return o;
+}
 
 static void describe(product *p, const point *c)
 {
-	*p = (product){.m = size_m[c->at[F_M]], .k = size_k[c->at[F_K]], .n = size_n[c->at[F_N]],
-		       .ta = c->at[F_A], .b = c->at[F_B], .update = c->at[F_UPDATE], .type = c->at[F_TYPE] ? IR_F64 : IR_F32};
-	p->b_rows = p->b == B_TURNED ? p->n : p->b == B_ROWS ? p->k + 5 : p->k;
-	p->b_cols = p->b == B_TURNED ? p->k : p->b == B_COLUMNS ? p->n + 70 : p->n;
-	p->b_row0 = p->b == B_ROWS ? 3 : 0;
-	p->b_col0 = p->b == B_COLUMNS ? 37 : 0;
+	*p = (product){.m = size_m[c->at[F_M]], .k = size_k[c->at[F_K]], .n = size_n[c->at[F_N]], .update = c->at[F_UPDATE],
+		       .type = c->at[F_TYPE] ? IR_F64 : IR_F32};
+	p->a = lay_out(p->m, p->k, c->at[F_A]);
+	p->b = lay_out(p->k, p->n, c->at[F_B]);
+}
+
+/* The slice that is operand o, rows x cols before it is turned. */
+static const char *cut(const operand *o, const char *name, int rows, int cols, char *out, size_t n)
+{
+	*out = 0;
+	if (o->part)
+		snprintf(out, n, "  %s_part = slice %s, start=[%d,%d], size=[%d,%d]\n", name, name, (int)o->row0, (int)o->col0,
+			 o->turned ? cols : rows, o->turned ? rows : cols);
+	return out;
+}
+
+static void write_text(product *p)
+{
+	const char *t = p->type == IR_F32 ? "f32" : "f64";
+	bool result = p->update == U_RESULT || p->update == U_BOTH, second = p->update == U_SECOND || p->update == U_BOTH;
+	char a[120], b[120];
+
+	snprintf(p->text, sizeof p->text, "gradmill 1\nfunc f(a: %s[%d,%d]) {\n  b = %s %s[%d,%d]\n  w = %s %s[%d,%d]\n%s%s"
+		 "  g = matmul a%s, b%s, ta=%s, tb=%s\n%s%s  return %s\n}\n", t, (int)p->a.rows, (int)p->a.cols,
+		 second ? "param" : "state", t, (int)p->b.rows, (int)p->b.cols, result ? "param" : "state", t, p->m, p->n,
+		 cut(&p->a, "a", p->m, p->k, a, sizeof a), cut(&p->b, "b", p->k, p->n, b, sizeof b), p->a.part ? "_part" : "",
+		 p->b.part ? "_part" : "", p->a.turned ? "true" : "false", p->b.turned ? "true" : "false",
+		 result ? "  y = sub w, g\n  update w, y\n  z = neg a\n" : "", second ? "  c = mul b, 0.5\n  update b, c\n" : "",
+		 result ? "z" : "g");
 }
 
 static void make(product *p, ir_arena *a)
 {
-	const char *t = p->type == IR_F32 ? "f32" : "f64";
-	bool result = p->update == U_RESULT || p->update == U_BOTH, second = p->update == U_SECOND || p->update == U_BOTH;
-	bool part = p->b == B_COLUMNS || p->b == B_ROWS;
 	ir_diag *d = ir_diag_new();
-	char cut[120] = "";
 	ir_module *m;
 
-	if (part)
-		snprintf(cut, sizeof cut, "  s = slice b, start=[%d,%d], size=[%d,%d]\n", (int)p->b_row0, (int)p->b_col0, p->k, p->n);
-	snprintf(p->text, sizeof p->text, "gradmill 1\nfunc f(a: %s[%d,%d]) {\n  b = %s %s[%d,%d]\n  w = %s %s[%d,%d]\n%s"
-		 "  g = matmul a, %s, ta=%s, tb=%s\n%s%s  return %s\n}\n", t, p->ta ? p->k : p->m, p->ta ? p->m : p->k,
-		 second ? "param" : "state", t, (int)p->b_rows, (int)p->b_cols, result ? "param" : "state", t, p->m, p->n, cut,
-		 part ? "s" : "b", p->ta ? "true" : "false", p->b == B_TURNED ? "true" : "false",
-		 result ? "  y = sub w, g\n  update w, y\n  z = neg a\n" : "", second ? "  c = mul b, 0.5\n  update b, c\n" : "",
-		 result ? "z" : "g");
+	write_text(p);
 	m = ir_parse("t.gm", p->text, strlen(p->text), a, d);
 	if (!m)
 		fail_msg("%s", p->text);
@@ -133,20 +162,24 @@ static void make(product *p, ir_arena *a)
 	}
 }
 
+static double magnitude(const rt_tensor *t, const operand *o, int row, int col)
+{
+	int64_t r = o->row0 + (o->turned ? col : row), c = o->col0 + (o->turned ? row : col);
+
+	return fabs(rt_load(t->type.dtype, t->data, r * o->cols + c));
+}
+
 /* The sum of |a| |b| for element (r, c), and |w|. */
 static double *magnitudes(const product *p, ir_arena *arena)
 {
 	double *sum = ar_new(arena, double, (size_t)(p->m * p->n)), *b = ar_new(arena, double, (size_t)(p->k * p->n) + 1);
 
 	for (int k = 0; k < p->k; k++)
-		for (int c = 0; c < p->n; c++) {
-			int64_t row = p->b_row0 + (p->b == B_TURNED ? c : k), col = p->b_col0 + (p->b == B_TURNED ? k : c);
-
-			b[k * p->n + c] = fabs(rt_load(p->type, p->leaf[1].data, row * p->b_cols + col));
-		}
+		for (int c = 0; c < p->n; c++)
+			b[k * p->n + c] = magnitude(&p->leaf[1], &p->b, k, c);
 	for (int r = 0; r < p->m; r++)
 		for (int k = 0; k < p->k; k++) {
-			double a = fabs(rt_load(p->type, p->leaf[0].data, p->ta ? k * p->m + r : r * p->k + k));
+			double a = magnitude(&p->leaf[0], &p->a, r, k);
 
 			for (int c = 0; c < p->n; c++)
 				sum[r * p->n + c] += a * b[k * p->n + c];
