@@ -65,13 +65,13 @@ static void all_finite(json_t *v)
 		all_finite(one);
 }
 
-/* What lies between kernels is not printed there, so it is what the others leave: never less than nothing, nor much. */
+/* Barriers and what lies between kernels are rows too: all of them make team x step. */
 static void check_json(const char *environment, const char *options, int team)
 {
 	char *text = run(environment, options);
 	json_error_t error;
 	json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, &error), *rows, *r;
-	double us = 0, total, barriers;
+	double us = 0, total;
 	size_t i;
 
 	if (!o)
@@ -81,17 +81,14 @@ static void check_json(const char *environment, const char *options, int team)
 	assert_true(json_array_size(rows) > 5);
 	json_array_foreach(rows, i, r) {
 		assert_true(json_is_string(json_object_get(r, "kernel")));
-		assert_true(number(r, "launches") >= 1);
-		assert_true(number(r, "bytes") > 0);
+		assert_true(number(r, "bytes") >= 0);
 		us += number(r, "us");
 	}
 	if (team)
 		assert_int_equal((int)number(o, "team"), team);
-	total = 1e3 * number(o, "step_ms") * number(o, "team"), barriers = number(o, "barrier_us");
-	if (!(us + barriers <= 1.03 * total + 1 && us + barriers >= 0.7 * total))
-		fail_msg("%s %s: kernels %g us + barriers %g us of %g", environment, options, us, barriers, total);
-	if (team == 1) /* nobody to wait for */
-		assert_true(barriers < 0.03 * total + 1);
+	total = 1e3 * number(o, "step_ms") * number(o, "team");
+	if (!(us <= 1.03 * total + 1 && us >= 0.97 * total - 1))
+		fail_msg("%s %s: rows %g us of %g", environment, options, us, total);
 	json_decref(o);
 	free(text);
 }
