@@ -100,6 +100,8 @@ static const reader readers[] = {
 	{"alone", "param", "", "lone"},
 	{"read by a product", "param", "h = matmul xr, w\n", "lone, h"},
 	{"read turned over", "state", "h = matmul xc, w, tb=true\n", "lone, h"},
+	{"read as the first operand", "param", "h = matmul w, xc, tb=true\n", "lone, h"},
+	{"read as the first operand, turned over", "param", "h = matmul w, xr, ta=true, tb=true\n", "lone, h"},
 	{"read by a sum of rows", "state", "e = mul w, w\nh = sum e, axes=[1]\n", "lone, h"},
 	{"read by a sum of columns", "param", "h = sum w, axes=[0]\n", "lone, h"},
 	{"a result, and read by a slice", "param", "part = slice w, start=[1,2], size=[2,63]\nh = neg part\n", "lone, h, y"},
