@@ -3,7 +3,14 @@
  * whole vectors, within 2 ulp of the exact value for every float; special values as in libm. In f64, which serves checks
  * and not speed: libm, lane by lane, so that the interpreter is met to the last bit or two.
  * The polynomials were fitted for these intervals by weighted least squares towards the minimax error named beside
- * them. */
+ * them.
+ *
+ * Worst error in ulp over all 2^32 floats, denormal operands and results taken for zero (tests/ulp/ulp.sh):
+ *
+ *             exp    log   tanh  sigmoid   erf   sqrt
+ *   avx512   1.05   0.83   1.20   1.75    1.73   0.50
+ *   avx2     1.05   0.83   1.20   1.75    1.73   0.50
+ *   sse2     1.03   0.81   1.20   1.77    1.87   0.50   without FMA */
 #include "compiler/llvm/emit.h"
 
 static val bin(em *e, LLVMOpcode op, val a, val b)
