@@ -9,7 +9,9 @@
 typedef struct cc_object_cache cc_object_cache;
 
 /* dir as cache_dir of cc_context_options; made if need be. Never NULL; a cache without a directory finds nothing and keeps
- * nothing. Freed with cc_object_cache_free. */
+ * nothing. Freed with cc_object_cache_free. The directory's objects are kept below $GRADMILL_CACHE_MAX MiB (a whole number; default
+ * 256), counted in blocks of 4 KiB, by removing those used longest ago: soon after a write, not at once, so more than two
+ * processes that write at the same time may exceed it, by an eighth each. */
 cc_object_cache *cc_object_cache_new(const char *dir);
 void cc_object_cache_free(cc_object_cache *c); /* NULL is allowed; the files stay */
 
