@@ -285,7 +285,6 @@ int cc_cmd_bench(int argc, char **argv)
 		return code;
 	b.a = ar_open();
 	b.d = ir_diag_new();
-	sb_init(&text);
 	st = cc_model_read(operand[0], b.a, b.d, &text, &m);
 	if (st == IR_OK)
 		st = compile_twice(&b, m);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/soak/test_soak.c -- a process that compiles, runs and frees programs for ever must not grow. Each cycle compiles one of
  * many kinds of kernels into a context that keeps few unused ones, so most are linked anew from the cache on disk; results
- * are known to the bit. Some programs stay alive for some cycles: what they use must not be taken from them. */
+ * are known to the bit. Some programs stay alive for some cycles: what they use must not be taken from them. Threads share the context. */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +16,12 @@
 #define ROWS  5
 #define COLS  24
 
+#define MAX_THREADS 16
+
 typedef struct options {
-	int cycles, kinds, keep;
-	double growth;     /* allowed, as a share of the resident size after the first tenth */
-	const char *cache; /* directory */
+	int cycles, kinds, threads; /* cycles: of each thread */
+	double growth; /* allowed, as a share of the resident size after the first tenth */
+	cc_context *c;
 } options;
 
 typedef struct live {
@@ -28,7 +32,7 @@ typedef struct live {
 } live;
 
 static float x[ROWS * COLS], w[COLS * COLS];
-static int nfailed;
+static atomic_int nfailed, nagain; /* nagain: kernels linked from disk */
 
 static void fail(const char *what, int kind)
 {
@@ -138,8 +142,9 @@ static double resident_kib(void)
 	return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1024;
 }
 
-static void cycle(cc_context *c, const options *o)
+static void *cycle(void *arg)
 {
+	const options *o = arg;
 	live alive[ALIVE] = {0};
 	double first = 0, last;
 	int compiled = 0, disk = 0, memory = 0;
@@ -150,7 +155,7 @@ static void cycle(cc_context *c, const options *o)
 		const cc_stats *s;
 
 		end(l);
-		begin(c, l, kind);
+		begin(o->c, l, kind);
 		if (!l->p)
 			break;
 		s = cc_program_stats(l->p);
@@ -166,31 +171,44 @@ static void cycle(cc_context *c, const options *o)
 	       o->cycles, compiled, disk, memory, first, last);
 	if (last > first * (1 + o->growth))
 		fail("the process grew", 0);
-	if (disk == 0)
+	nagain += disk;
+	return NULL;
+}
+
+static void run_threads(options *o)
+{
+	pthread_t t[MAX_THREADS];
+
+	for (int i = 1; i < o->threads; i++)
+		if (pthread_create(&t[i], NULL, cycle, o) != 0)
+			abort();
+	cycle(o);
+	for (int i = 1; i < o->threads; i++)
+		pthread_join(t[i], NULL);
+	if (nagain == 0)
 		fail("no kernel was linked again", 0);
 }
 
 int main(int argc, char **argv)
 {
-	options o = {.cycles = argc == 6 ? atoi(argv[1]) : 0};
+	options o = {.cycles = argc >= 6 ? atoi(argv[1]) : 0, .threads = argc == 7 ? atoi(argv[6]) : 1};
 	cc_context_options co = cc_context_default();
-	cc_context *c;
 	double t0 = rt_seconds();
 
-	if (o.cycles < 10) {
-		fprintf(stderr, "usage: test_soak CYCLES KINDS KEEP GROWTH CACHE_DIR\n");
+	if (o.cycles < 10 || o.threads < 1 || o.threads > MAX_THREADS) {
+		fprintf(stderr, "usage: test_soak CYCLES KINDS KEEP GROWTH CACHE_DIR [THREADS]\n");
 		return 64;
 	}
-	o.kinds = atoi(argv[2]), o.keep = atoi(argv[3]), o.growth = atof(argv[4]), o.cache = argv[5];
-	co.cache_dir = o.cache, co.unused_kernels = o.keep;
+	o.kinds = atoi(argv[2]), o.growth = atof(argv[4]);
+	co.unused_kernels = atoi(argv[3]), co.cache_dir = argv[5];
 	for (int i = 0; i < ROWS * COLS; i++)
 		x[i] = (float)(i * 7 % 5 - 2);
 	for (int i = 0; i < COLS * COLS; i++)
 		w[i] = (float)(i * 11 % 7 - 3);
-	if (cc_context_new(&co, &c, NULL) != IR_OK)
+	if (cc_context_new(&co, &o.c, NULL) != IR_OK)
 		return 70;
-	cycle(c, &o);
-	cc_context_free(c);
+	run_threads(&o);
+	cc_context_free(o.c);
 	printf("%.1f s, %.0f us a cycle\n", rt_seconds() - t0, 1e6 * (rt_seconds() - t0) / o.cycles);
 	return nfailed != 0;
 }
