@@ -197,7 +197,7 @@ IR_MUSTUSE ir_status cc_measure_bandwidth(int threads, double seconds, double *g
 /* One row of a profile: the launches of a program that have the same name and size; or the barriers; or what is left, between
  * kernels. Everything is per step, of all threads together. */
 typedef struct cc_profile_row {
-	char kernel[32];   /* "matmul"; CC_ROW_BARRIERS, CC_ROW_BETWEEN */
+	char kernel[32];   /* "matmul"; or one of CC_ROW_.. */
 	char shape[64];    /* "128x256x784": rows x columns (x depth); empty: no kernel */
 	int fused;         /* operations of the epilogue */
 	int launches;      /* of barriers: how many */
@@ -207,6 +207,7 @@ typedef struct cc_profile_row {
 
 #define CC_ROW_BARRIERS "barriers"
 #define CC_ROW_BETWEEN  "between kernels"
+#define CC_ROW_PANELS   "panels in and out"
 
 /* Kernels, longest first, then barriers and the rest: seconds add up to threads * step_s. */
 typedef struct cc_profile {

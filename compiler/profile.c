@@ -56,15 +56,17 @@ static void add_launches(cc_profile *out, const cc_plan *p, const rt_profile *f)
 cc_profile cc_program_profile(const cc_program *g, const rt_profile *f, ir_arena *a)
 {
 	double steps = (double)f->steps, rest;
-	cc_profile out = {.row = ar_new(a, cc_profile_row, g->plan.n + 2), .threads = f->team, .steps = (int64_t)f->steps,
+	cc_profile out = {.row = ar_new(a, cc_profile_row, g->plan.n + 3), .threads = f->team, .steps = (int64_t)f->steps,
 		.step_s = f->wall / steps};
 
 	add_launches(&out, &g->plan, f);
 	qsort(out.row, out.n, sizeof *out.row, longer);
-	rest = out.threads * out.step_s - f->wait / steps;
+	rest = out.threads * out.step_s - (f->wait + f->panels) / steps;
 	for (size_t i = 0; i < out.n; i++)
 		rest -= out.row[i].seconds;
 	out.row[out.n++] = (cc_profile_row){CC_ROW_BARRIERS, .launches = g->stats.levels, .seconds = f->wait / steps};
+	if (f->panels > 0)
+		out.row[out.n++] = (cc_profile_row){CC_ROW_PANELS, .seconds = f->panels / steps};
 	out.row[out.n++] = (cc_profile_row){CC_ROW_BETWEEN, .seconds = rest};
 	return out;
 }

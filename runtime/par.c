@@ -101,9 +101,9 @@ const rt_profile *rt_exec_profile(rt_exec *e)
 	if (!e->profile)
 		return NULL;
 	sum = &e->profile[n];
-	sum->steps = e->profile[0].steps, sum->team = e->profile[0].team, sum->wait = 0, sum->wall = 0;
+	sum->steps = e->profile[0].steps, sum->team = e->profile[0].team, sum->wait = 0, sum->wall = 0, sum->panels = 0;
 	for (int t = 0; t < n; t++)
-		sum->wait += e->profile[t].wait, sum->wall += e->profile[t].wall / (sum->team ? sum->team : 1);
+		sum->wait += e->profile[t].wait, sum->panels += e->profile[t].panels, sum->wall += e->profile[t].wall / (sum->team ? sum->team : 1);
 	for (size_t i = 0; i < e->plan->nlaunch; i++) {
 		sum->busy[i] = 0, sum->items[i] = 0;
 		for (int t = 0; t < n; t++)

@@ -99,7 +99,8 @@ typedef struct rt_profile {
 	double *busy;    /* [launch]: seconds inside its kernel */
 	uint64_t *items; /* [launch]: how many shares of it ran */
 	double wait;     /* seconds at barriers */
-	double wall;     /* seconds of a thread from the first step's start to the last one's end: the mean over the team */
+	double panels;   /* seconds of copying panels in and out, at the ends of runs */
+	double wall;     /* seconds of a thread inside runs: the mean over the team */
 	int team;        /* real threads of the last run: OpenMP may give fewer than the plan has */
 	uint64_t steps;
 } rt_profile;

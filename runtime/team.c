@@ -322,15 +322,19 @@ static void move_panels(rt_exec *e, int me, int team, bool in)
 		barrier_wait(e, team);
 }
 
+static void move_timed(rt_exec *e, int me, int team, bool in)
+{
+	double t0 = e->profile ? rt_seconds() : 0;
+
+	move_panels(e, me, team, in);
+	if (e->profile)
+		e->profile[me].panels += rt_seconds() - t0;
+}
+
 /* Real thread me of team plays the plan's threads me, me + team, ..: one, unless OpenMP gave us fewer than asked.
  * Then it plays their parts up to a barrier one after the other, and only then waits. */
-void rt_team_run(rt_exec *e, size_t steps, int me, int team)
+static void run_steps(rt_exec *e, size_t steps, int me, int team)
 {
-	unsigned old = enter_flush_to_zero();
-	double t0;
-
-	move_panels(e, me, team, true);
-	t0 = e->profile ? rt_seconds() : 0;
 	for (size_t step = 0; step < steps; step++) {
 		if (e->moving) {
 			if (me == 0)
@@ -347,9 +351,18 @@ void rt_team_run(rt_exec *e, size_t steps, int me, int team)
 		if (e->moving && me == 0)
 			stage_out(e, step);
 	}
+}
+
+void rt_team_run(rt_exec *e, size_t steps, int me, int team)
+{
+	unsigned old = enter_flush_to_zero();
+	double t0 = e->profile ? rt_seconds() : 0;
+
+	move_timed(e, me, team, true);
+	run_steps(e, steps, me, team);
+	move_timed(e, me, team, false);
 	if (e->profile)
 		e->profile[me].wall += rt_seconds() - t0, e->profile[me].steps += steps, e->profile[me].team = team;
-	move_panels(e, me, team, false);
 	leave_flush_to_zero(old);
 }
 

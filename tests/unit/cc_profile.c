@@ -32,10 +32,10 @@ static char *run(const char *environment, const char *options)
 	return text;
 }
 
-/* Within 3 %, and a microsecond for what is printed with few digits. */
+/* Within a tenth, because a step is timed outside of the team, and a microsecond for what is printed with few digits. */
 static void is_about(double got, double want, const char *what)
 {
-	if (!(fabs(got - want) <= 0.03 * want + 1))
+	if (!(fabs(got - want) <= 0.1 * want + 1))
 		fail_msg("%s: %g us, not %g", what, got, want);
 }
 
@@ -87,7 +87,7 @@ static void check_json(const char *environment, const char *options, int team)
 	if (team)
 		assert_int_equal((int)number(o, "team"), team);
 	total = 1e3 * number(o, "step_ms") * number(o, "team");
-	if (!(us <= 1.03 * total + 1 && us >= 0.97 * total - 1))
+	if (!(us <= 1.1 * total + 1 && us >= 0.9 * total - 1))
 		fail_msg("%s %s: rows %g us of %g", environment, options, us, total);
 	json_decref(o);
 	free(text);
