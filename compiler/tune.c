@@ -59,8 +59,7 @@ static void bench_fini(bench *b)
 		rt_tensor_free(&b->out[i]);
 }
 
-/* Small random floats, ones where a model may divide or take a root, indices of the first row: what is computed does not matter, only
- * that it is neither denormal nor infinite. */
+/* Random floats in [0, 1), indices of the first row: what is computed hardly matters for the time it takes. */
 static ir_status bench_init(bench *b, const cc_program *p, ir_arena *a)
 {
 	ir_status st = IR_OK;

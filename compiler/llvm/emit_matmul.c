@@ -413,13 +413,14 @@ static void probe_stack(em *e)
 
 void em_matmul_kernel(em *e, const cc_kernel *k)
 {
-	matmul m = {.e = e, .s = em_scalar(e, k->dtype), .k_pack = k->k_pack, .how = !k->bf16 ? EM_PACK_PLAIN : e->t->pairs ? EM_PACK_PAIRS : EM_PACK_ROUND};
+	matmul m = {.e = e, .s = em_scalar(e, k->dtype), .k_pack = k->k_pack};
 	int64_t rest;
 	val r0 = em_param(e, 2), r1 = em_param(e, 3), rows = LLVMBuildSub(e->b, r1, r0, ""), step, i0, i1;
 	em_loop i, j;
 	em_if f;
 
 	e->lanes = e->t->vector_bytes / (int)ir_dtype_size(k->dtype);
+	m.how = !k->bf16 ? EM_PACK_PLAIN : e->t->pairs ? EM_PACK_PAIRS : EM_PACK_ROUND;
 	m.rows_pack = k->dtype == IR_F64 || m.how == EM_PACK_ROUND ? ROWS_PACK / 2 : ROWS_PACK;
 	probe_stack(e);
 	IR_ASSERT(k->k_pack > 0 && k->k_pack <= K_PACK && k->k_pack / K_BLOCK * K_BLOCK == k->k_pack, "pack of %d rows", k->k_pack);
@@ -427,7 +428,9 @@ void em_matmul_kernel(em *e, const cc_kernel *k)
 	IR_ASSERT(rest == 0, "a tile must not straddle panels");
 	emit_functions(&m);
 	enter(&m);
-	step = m.how != EM_PACK_PLAIN ? em_int(e, m.rows_pack) : LLVMBuildSelect(e->b, m.many, em_int(e, m.rows_pack), plus(e, rows, em_int(e, 1)), "");
+	step = em_int(e, m.rows_pack);
+	if (m.how == EM_PACK_PLAIN) /* nothing waits, unless k is long: all rows at once */
+		step = LLVMBuildSelect(e->b, m.many, step, plus(e, rows, em_int(e, 1)), "");
 	em_loop_begin(e, &i, em_int(e, 0), LLVMBuildSDiv(e->b, plus(e, rows, LLVMBuildSub(e->b, step, em_int(e, 1), "")), step, ""),
 		      1, NULL, 0);
 	i0 = plus(e, r0, times(e, i.i, step)), i1 = smaller(e, r1, plus(e, i0, step));

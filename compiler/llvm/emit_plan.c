@@ -39,20 +39,17 @@ static void check_layout(const words *w)
 	const struct {
 		LLVMTypeRef type;
 		unsigned field;
-		size_t offset, size; /* of the struct */
+		size_t offset, size; /* of the field; of the struct */
 	} row[] = {
-		{w->slot, 1, offsetof(rt_slot, index), sizeof(rt_slot)}, {w->slot, 2, offsetof(rt_slot, offset), sizeof(rt_slot)},
-		{w->slot, 3, offsetof(rt_slot, code), sizeof(rt_slot)},
-		{w->launch, 2, offsetof(rt_launch, slot), sizeof(rt_launch)}, {w->launch, 3, offsetof(rt_launch, nslot), sizeof(rt_launch)},
-		{w->launch, 5, offsetof(rt_launch, arg), sizeof(rt_launch)}, {w->launch, 6, offsetof(rt_launch, rows), sizeof(rt_launch)},
-		{w->launch, 9, offsetof(rt_launch, col_block), sizeof(rt_launch)},
-		{w->launch, 10, offsetof(rt_launch, down), sizeof(rt_launch)},
-		{w->work, 1, offsetof(rt_work, barrier), sizeof(rt_work)}, {w->work, 3, offsetof(rt_work, hi), sizeof(rt_work)},
-		{w->port, 1, offsetof(rt_port, bytes), sizeof(rt_port)}, {w->port, 3, offsetof(rt_port, written), sizeof(rt_port)},
-		{w->port, 4, offsetof(rt_port, rows), sizeof(rt_port)}, {w->port, 6, offsetof(rt_port, place), sizeof(rt_port)},
-		{w->plan, 2, offsetof(rt_plan, work), sizeof(rt_plan)}, {w->plan, 4, offsetof(rt_plan, threads), sizeof(rt_plan)},
-		{w->plan, 5, offsetof(rt_plan, leaf), sizeof(rt_plan)}, {w->plan, 7, offsetof(rt_plan, nleaf), sizeof(rt_plan)},
-		{w->plan, 9, offsetof(rt_plan, arena_bytes), sizeof(rt_plan)},
+#define FIELD(type, n, name) {w->type, n, offsetof(rt_##type, name), sizeof(rt_##type)}
+		FIELD(slot, 1, index), FIELD(slot, 2, offset), FIELD(slot, 3, code),
+		FIELD(launch, 2, slot), FIELD(launch, 3, nslot), FIELD(launch, 5, arg), FIELD(launch, 6, rows),
+		FIELD(launch, 9, col_block), FIELD(launch, 10, down),
+		FIELD(work, 1, barrier), FIELD(work, 3, hi),
+		FIELD(port, 1, bytes), FIELD(port, 3, written), FIELD(port, 4, rows), FIELD(port, 6, place),
+		FIELD(plan, 2, work), FIELD(plan, 4, threads), FIELD(plan, 5, leaf), FIELD(plan, 7, nleaf),
+		FIELD(plan, 9, arena_bytes),
+#undef FIELD
 	};
 
 	for (size_t i = 0; i < sizeof row / sizeof *row; i++)
@@ -67,7 +64,6 @@ static val number(LLVMTypeRef t, int64_t v)
 
 static val structure(LLVMTypeRef t, val *field)
 {
-	(void)t;
 	return LLVMConstStructInContext(LLVMGetTypeContext(t), field, LLVMCountStructElementTypes(t), 0);
 }
 
@@ -88,9 +84,12 @@ static val slots(words *w, const rt_launch *l, val epilogue, ir_arena *a)
 
 	for (uint32_t i = 0; i < l->nslot; i++) {
 		const rt_slot *s = &l->slot[i];
+		val field[] = {
+			number(w->i32, s->kind), number(w->i32, s->index), number(w->i64, (int64_t)s->offset),
+			s->kind == RT_SLOT_CODE ? epilogue : LLVMConstNull(w->ptr),
+		};
 
-		v[i] = structure(w->slot, (val[]){number(w->i32, s->kind), number(w->i32, s->index), number(w->i64, (int64_t)s->offset),
-						  s->kind == RT_SLOT_CODE ? epilogue : LLVMConstNull(w->ptr)});
+		v[i] = structure(w->slot, field);
 	}
 	return array(w, w->slot, v, l->nslot);
 }
@@ -105,10 +104,13 @@ static val launches(words *w, const rt_plan *p, const val *fn, const val *epilog
 
 		for (uint32_t k = 0; k < l->narg; k++)
 			arg[k] = number(w->i64, l->arg[k]);
-		v[i] = structure(w->launch, (val[]){fn[i], LLVMConstNull(w->ptr), slots(w, l, epilogue[i], a), number(w->i32, l->nslot),
-						    number(w->i32, l->narg), array(w, w->i64, arg, l->narg), number(w->i64, l->rows),
-						    number(w->i64, l->cols), number(w->i64, l->row_block), number(w->i64, l->col_block),
-						    number(w->i8, l->down)});
+		val field[] = {
+			fn[i], LLVMConstNull(w->ptr), slots(w, l, epilogue[i], a),
+			number(w->i32, l->nslot), number(w->i32, l->narg), array(w, w->i64, arg, l->narg),
+			number(w->i64, l->rows), number(w->i64, l->cols),
+			number(w->i64, l->row_block), number(w->i64, l->col_block), number(w->i8, l->down),
+		};
+		v[i] = structure(w->launch, field);
 	}
 	return array(w, w->launch, v, p->nlaunch);
 }
@@ -137,10 +139,15 @@ static val ports(words *w, const rt_port *p, size_t n, ir_arena *a)
 {
 	val *v = ar_new(a, val, n + 1);
 
-	for (size_t i = 0; i < n; i++)
-		v[i] = structure(w->port, (val[]){LLVMConstNull(w->ptr), number(w->i64, (int64_t)p[i].bytes), number(w->i8, p[i].panels),
-						  number(w->i8, p[i].written), number(w->i64, p[i].rows), number(w->i64, p[i].cols),
-						  number(w->i64, (int64_t)p[i].place)});
+	for (size_t i = 0; i < n; i++) {
+		val field[] = {
+			LLVMConstNull(w->ptr), number(w->i64, (int64_t)p[i].bytes),
+			number(w->i8, p[i].panels), number(w->i8, p[i].written),
+			number(w->i64, p[i].rows), number(w->i64, p[i].cols), number(w->i64, (int64_t)p[i].place),
+		};
+
+		v[i] = structure(w->port, field);
+	}
 	return array(w, w->port, v, n);
 }
 
