@@ -8,6 +8,8 @@ set -eu
 build=${1:?usage: soak.sh BUILD_DIR [CYCLES [KINDS [KEEP]]]}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+unset GRADMILL_PERF # with it nothing is released
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=0:thread_local_quarantine_size_kb=0" # what the sanitizer holds back is no growth of ours
 "$build/tests/test_soak" 20 4 0 1 "$tmp" >/dev/null # the first run of a machine: pages of libraries come and go
 "$build/tests/test_soak" "${2:-20000}" "${3:-2048}" "${4:-64}" 0.05 "$tmp"
 "$build/tests/test_soak" "$((${2:-20000} / 3))" "${3:-2048}" "${4:-64}" 0.05 "$tmp" 3
