@@ -34,6 +34,12 @@ static const char *const programs[] = {
 	"(a: $t[5,9], b: $t[9,128]) {\ns = slice b, start=[0,63], size=[9,65]\ny = matmul a, s\n",
 	"(a: $t[5,9], b: $t[64,64]) {\ns = slice b, start=[0,55], size=[64,9]\ny = matmul a, s, tb=true\n",
 	"(a: $t[5,64], b: $t[70,64]) {\ns = slice b, start=[69,0], size=[1,64]\ny = matmul a, s, tb=true\n",
+	/* the same where the rows are as long as a tile is wide elsewhere: in f64, on AVX2, on SSE2 */
+	"(a: $t[7,16], b: $t[16,32]) {\ns = slice b, start=[0,31], size=[16,1]\ny = matmul a, s\n",
+	"(a: $t[7,16], b: $t[16,32]) {\ns = slice b, start=[0,15], size=[16,17]\ny = matmul a, s\n",
+	"(a: $t[7,16], b: $t[16,16]) {\ns = slice b, start=[0,13], size=[16,3]\ny = matmul a, s\n",
+	"(a: $t[7,16], b: $t[16,8]) {\ns = slice b, start=[0,7], size=[16,1]\ny = matmul a, s\n",
+	"(a: $t[7,16], b: $t[16,4]) {\ns = slice b, start=[0,3], size=[16,1]\ny = matmul a, s\n",
 	/* one column, one row, one step of k */
 	"(a: $t[5,9], b: $t[9,1]) {\ny = matmul a, b\n", "(a: $t[193,129], b: $t[129,1]) {\ny = matmul a, b\n",
 	"(a: $t[5,9], b: $t[1,9]) {\ny = matmul a, b, tb=true\n", "(a: $t[1,1], b: $t[1,1]) {\ny = matmul a, b\n",

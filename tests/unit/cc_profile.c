@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include "ir/ir.h"
 
 #define MODEL "tests/bench/tiny32.gm"
@@ -20,6 +21,7 @@ static char *run(const char *environment, const char *options)
 {
 	char *text = ir_xmalloc(1 << 20, 1), command[1024];
 	size_t n;
+	int status;
 	FILE *f;
 
 	snprintf(command, sizeof command, "%s '%s' bench %s --profile %s 2>/dev/null", environment, GRADMILL, MODEL, options);
@@ -27,8 +29,10 @@ static char *run(const char *environment, const char *options)
 	assert_non_null(f);
 	n = fread(text, 1, (1 << 20) - 1, f);
 	text[n] = 0;
-	if (pclose(f))
-		fail_msg("%s failed: %s", command, text);
+	status = pclose(f);
+	if (WIFSIGNALED(status) || WEXITSTATUS(status))
+		fail_msg("%s: signal %d, exit %d: %s", command, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+			 WEXITSTATUS(status), text);
 	return text;
 }
 

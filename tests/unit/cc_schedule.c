@@ -91,10 +91,10 @@ static void check_balance(const rt_plan *p, uint32_t launch, int64_t most)
 	const rt_launch *l = &p->launch[launch];
 	int64_t all = l->rows * l->cols;
 
-	if (grid_rows(l) * grid_cols(l) < 4 * p->threads)
+	if (grid_rows(l) * grid_cols(l) < p->threads)
 		return;
 	checked_balance++;
-	if ((double)most > 1.35 * (double)all / p->threads + (double)area(l, 0))
+	if ((double)most > 1.3 * (double)all / p->threads + (double)area(l, 0))
 		fail_msg("%s: launch %u (%s, %lld x %lld in blocks of %lld x %lld): a share of %lld elements of %lld", current,
 			 launch, l->name, (long long)l->rows, (long long)l->cols, (long long)l->row_block, (long long)l->col_block,
 			 (long long)most, (long long)all);
