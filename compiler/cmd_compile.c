@@ -281,7 +281,7 @@ static bool pick_all(const options *o, const cc_job *j, cc_export *x)
 	return true;
 }
 
-static int export(const options *o, const cc_job *j)
+static int export(const options *o, cc_job *j)
 {
 	const char *base = base_of(o, j->a), *slash = strrchr(base, '/');
 	cc_export x = {.prefix = cc_export_identifier(j->a, slash ? slash + 1 : base), .target = o->target, .threads = (int)o->threads};
@@ -301,7 +301,7 @@ static int export(const options *o, const cc_job *j)
 		s = cc_export_model(&x, o->want[EMIT_OBJ] ? &object : NULL, o->want[EMIT_HEADER] ? &header : NULL, j->d);
 	if (o->weights)
 		cc_weight_file->free(x.ctx);
-	rc = cc_job_end((cc_job *)j, s);
+	rc = cc_job_end(j, s);
 	rc = rc ? rc : write_files(o, base, j->a, &object, &header);
 	sb_fini(&object);
 	sb_fini(&header);

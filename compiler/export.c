@@ -281,7 +281,6 @@ static bool plan_function(maker *m, size_t i)
 	function *f = &m->f[i];
 
 	single_steps.panels = false;
-
 	f->entry.name = ar_printf(m->a, "%s_%s", x->prefix, cc_export_identifier(m->a, x->func[i].name));
 	f->entry.program = cc_program_new(x->func[i].f, &o, m->d);
 	return f->entry.program && add_arguments(m, f);

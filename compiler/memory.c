@@ -10,11 +10,6 @@ typedef struct life {
 	int first, last; /* levels */
 } life;
 
-static size_t padded(size_t n)
-{
-	return (n + RT_ALIGN - 1) / RT_ALIGN * RT_ALIGN;
-}
-
 static size_t bytes_of(const cc_plan *p, ir_ref r)
 {
 	const ir_type *t = &p->f->ins[r].type;
@@ -90,7 +85,7 @@ void cc_plan_memory(cc_plan *p)
 			last[p->f->out[i].ref] = -1;
 	for (size_t i = 0; i < p->f->n; i++)
 		if (p->place[i].kind == RT_SLOT_ARENA && last[i] >= 0)
-			v[count++] = (life){(ir_ref)i, padded(bytes_of(p, (ir_ref)i)), 0, first[i], last[i]};
+			v[count++] = (life){(ir_ref)i, rt_padded(bytes_of(p, (ir_ref)i)), 0, first[i], last[i]};
 	qsort(v, count, sizeof *v, by_size);
 	for (size_t i = 0; i < count; i++) {
 		v[i].offset = lowest_gap(v, i, &v[i], scratch);

@@ -37,7 +37,7 @@ static bool is_faulty(void)
 /* At least one line even for an empty tensor, so that every tensor has an address of its own. */
 static size_t pad(size_t bytes)
 {
-	return bytes ? (bytes + RT_ALIGN - 1) / RT_ALIGN * RT_ALIGN : RT_ALIGN;
+	return rt_padded(bytes ? bytes : 1);
 }
 
 static bool reserve(size_t bytes)

@@ -51,7 +51,7 @@ static void bind(rt_exec *e, rt_bound *t, size_t bytes, void *data, size_t strid
 	e->stale = true;
 	if (!stride || t->raw)
 		return;
-	t->raw = ir_xmalloc((bytes + RT_ALIGN - 1) / RT_ALIGN + 2, RT_ALIGN);
+	t->raw = ir_xmalloc(rt_padded(bytes) + 2 * RT_ALIGN, 1);
 	t->fixed = (char *)t->raw + (RT_ALIGN - (uintptr_t)t->raw % RT_ALIGN) % RT_ALIGN;
 }
 

@@ -11,6 +11,11 @@
 
 #define RT_ALIGN 64
 
+static inline size_t rt_padded(size_t bytes) /* to a multiple of RT_ALIGN */
+{
+	return (bytes + RT_ALIGN - 1) / RT_ALIGN * RT_ALIGN;
+}
+
 typedef struct rt_tensor {
 	ir_type type;
 	void *data; /* RT_ALIGN-aligned, padded to a multiple of it; NULL before rt_tensor_alloc */

@@ -57,14 +57,9 @@ size_t rt_team_bytes(const rt_plan *p)
 	return (size_t)(lay_out(&e, p, count_segments(p)) - (char *)&e);
 }
 
-static size_t padded_bytes(const rt_plan *p)
-{
-	return (rt_team_bytes(p) + RT_ALIGN - 1) / RT_ALIGN * RT_ALIGN;
-}
-
 size_t rt_aot_bytes(const rt_plan *p)
 {
-	return padded_bytes(p) + p->arena_bytes;
+	return rt_padded(rt_team_bytes(p)) + p->arena_bytes;
 }
 
 static void fill_parts(rt_exec *e)

@@ -27,17 +27,23 @@ void cc_kernel_symbol(ir_key key, char out[CC_SYMBOL_CHARS])
 	ir_key_print(key, out + 3);
 }
 
+void cc_module_target(LLVMModuleRef mod, const cc_machine *m, LLVMTargetMachineRef tm)
+{
+	LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(tm);
+
+	LLVMSetTarget(mod, m->triple);
+	LLVMSetModuleDataLayout(mod, layout);
+	LLVMDisposeTargetData(layout);
+}
+
 LLVMModuleRef cc_kernel_module(const cc_machine *m, LLVMTargetMachineRef tm, LLVMContextRef ctx, const cc_kernel *k,
 			       const char *symbol)
 {
-	LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(tm);
 	char *message = NULL;
 	em e;
 
 	em_begin(&e, ctx, &m->level, symbol);
-	LLVMSetTarget(e.m, m->triple);
-	LLVMSetModuleDataLayout(e.m, layout);
-	LLVMDisposeTargetData(layout);
+	cc_module_target(e.m, m, tm);
 	switch (k->kind) {
 	case CC_KERNEL_MAP:
 	case CC_KERNEL_REDUCE_COLS:

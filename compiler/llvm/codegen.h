@@ -17,6 +17,9 @@ void cc_kernel_symbol(ir_key key, char out[CC_SYMBOL_CHARS]);
 LLVMModuleRef cc_kernel_module(const cc_machine *m, LLVMTargetMachineRef tm, LLVMContextRef ctx, const cc_kernel *k,
 			       const char *symbol);
 
+/* Makes mod one for tm's machine: triple and data layout. */
+void cc_module_target(LLVMModuleRef mod, const cc_machine *m, LLVMTargetMachineRef tm);
+
 /* k as a relocatable ELF object, or as assembly, under the name that key gives. Freed with LLVMDisposeMemoryBuffer. */
 LLVMMemoryBufferRef cc_kernel_object(const cc_machine *m, const cc_kernel *k, ir_key key, bool assembly);
 

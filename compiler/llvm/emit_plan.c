@@ -3,7 +3,6 @@
  * runtime/abi.h, field by field; check_layout holds them against the C compiler's offsets. To add a field to one of them:
  * its column in the type and in the value here, and its row in check_layout. */
 #include <stddef.h>
-#include <stdio.h>
 #include <llvm-c/Target.h>
 #include "compiler/llvm/emit_plan.h"
 

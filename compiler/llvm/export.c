@@ -2,8 +2,6 @@
  * compiler/llvm/export.c -- entry points as one object file: the kernels of all of them, each once; their plans as data
  * (emit_plan.c); the runtime's part that walks plans (runtime/aot); a C function per entry that gathers the addresses. What
  * no entry needs is dropped, so an object for one thread does not know OpenMP. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <llvm-c/Analysis.h>
 #include <llvm-c/BitReader.h>
@@ -26,11 +24,6 @@ static const struct {
 #undef ROW
 };
 
-typedef struct known {
-	ir_key key; /* of the description's text */
-	val fn;
-} known;
-
 /* An embedded tensor and where it is. */
 typedef struct placed {
 	const rt_tensor *tensor;
@@ -43,8 +36,6 @@ typedef struct builder {
 	LLVMContextRef c;
 	LLVMModuleRef m;
 	ir_arena *a;
-	known *kernel;
-	size_t n, cap;
 	placed *data;
 	size_t ndata, datacap;
 } builder;
@@ -68,25 +59,15 @@ static void add_runtime(builder *b)
 	link_in(b, m);
 }
 
+/* Once in the module, whoever asks: the name tells kernels apart. */
 static val kernel(builder *b, const cc_kernel *k)
 {
-	char symbol[32];
-	ir_str text;
-	ir_key key;
-	known *new;
+	char symbol[CC_SYMBOL_CHARS];
 
-	sb_init(&text);
-	cc_kernel_print(k, &text);
-	key = ir_hash(text.s, text.n);
-	sb_fini(&text);
-	for (size_t i = 0; i < b->n; i++)
-		if (ir_key_equal(b->kernel[i].key, key))
-			return b->kernel[i].fn;
-	snprintf(symbol, sizeof symbol, "kernel_%zu", b->n);
-	link_in(b, cc_kernel_module(b->machine, b->tm, b->c, k, symbol));
-	new = ar_push(b->a, b->kernel, b->n, b->cap);
-	*new = (known){key, LLVMGetNamedFunction(b->m, symbol)};
-	return new->fn;
+	cc_kernel_symbol(cc_kernel_key(b->machine, k), symbol);
+	if (!LLVMGetNamedFunction(b->m, symbol))
+		link_in(b, cc_kernel_module(b->machine, b->tm, b->c, k, symbol));
+	return LLVMGetNamedFunction(b->m, symbol);
 }
 
 static val library_kernel(builder *b, rt_kernel *fn)
@@ -115,7 +96,7 @@ static val plan(builder *b, const cc_program *g)
 /* A tensor's bytes as constant data, padded like a tensor; once, whoever asks. */
 static val embedded(builder *b, const rt_tensor *t)
 {
-	size_t bytes = ir_type_bytes(&t->type), padded = (bytes + RT_ALIGN - 1) / RT_ALIGN * RT_ALIGN;
+	size_t bytes = ir_type_bytes(&t->type), padded = rt_padded(bytes);
 	char *copy;
 	val g;
 
@@ -235,15 +216,6 @@ static void strip(builder *b, const cc_entry *x, size_t n)
 	LLVMDisposePassBuilderOptions(o);
 }
 
-static void set_target(builder *b)
-{
-	LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(b->tm);
-
-	LLVMSetTarget(b->m, b->machine->triple);
-	LLVMSetModuleDataLayout(b->m, layout);
-	LLVMDisposeTargetData(layout);
-}
-
 ir_status cc_export_object(const char *target, const cc_entry *x, size_t n, ir_str *object, ir_diag *d)
 {
 	LLVMMemoryBufferRef bytes;
@@ -260,7 +232,7 @@ ir_status cc_export_object(const char *target, const cc_entry *x, size_t n, ir_s
 	b.tm = cc_machine_new_tm(&machine);
 	b.c = LLVMContextCreate();
 	b.m = LLVMModuleCreateWithNameInContext("gradmill", b.c);
-	set_target(&b);
+	cc_module_target(b.m, &machine, b.tm);
 	add_runtime(&b);
 	for (size_t i = 0; i < n; i++)
 		add_entry(&b, &x[i]);

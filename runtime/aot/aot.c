@@ -31,7 +31,7 @@ static rt_exec *enter(const rt_plan *p, void *const *leaf, void *const *output, 
 	rt_exec *e;
 
 	memset(work, 0, rt_team_bytes(p));
-	e = rt_team_place(p, work, work + padded_bytes(p));
+	e = rt_team_place(p, work, work + rt_padded(rt_team_bytes(p)));
 	e->cores = INT_MAX;
 	for (size_t i = 0; i < p->nleaf; i++)
 		e->leaf[i].data = leaf[i];
