@@ -84,20 +84,19 @@ static void multiply_add(em *e, LLVMTypeRef s, const tile *t, val *row, val *v)
 static void chain(em *e, LLVMTypeRef s, const tile *t, val from, val to, val *acc)
 {
 	int n = t->rows * t->vectors;
-	val row[16], v[EM_CARRY], first = from;
+	val row[16], v[EM_CARRY];
 	em_loop k;
 
 	if (t->pairs) { /* k counts pairs from here on */
-		first = from = LLVMBuildUDiv(e->b, from, em_int(e, 2), "");
+		from = LLVMBuildUDiv(e->b, from, em_int(e, 2), "");
 		to = LLVMBuildUDiv(e->b, plus(e, to, em_int(e, 1)), em_int(e, 2), "");
 	}
-
 	for (int i = 0; i < t->rows; i++)
 		row[i] = em_element(e, s, em_param(e, T_A), times(e, em_int(e, i), em_param(e, T_AS)));
 	for (int i = 0; i < n; i++)
 		v[i] = em_float(e, 0, em_vector(e, s));
-	v[n] = em_element(e, s, em_param(e, T_B), times(e, first, em_int(e, panel_width(e))));
-	v[n + 1] = times(e, first, em_param(e, T_AK));
+	v[n] = em_element(e, s, em_param(e, T_B), times(e, from, em_int(e, panel_width(e))));
+	v[n + 1] = times(e, from, em_param(e, T_AK));
 	for (int unroll = 2; unroll >= 1; unroll--) {
 		em_loop_begin(e, &k, from, LLVMBuildSub(e->b, to, em_int(e, unroll - 1), ""), unroll, v, n + 2);
 		for (int i = 0; i < n + 2; i++)
@@ -219,7 +218,7 @@ static void enter(matmul *m)
 
 		k = LLVMBuildUDiv(e->b, plus(e, k, LLVMBuildSub(e->b, per, em_int(e, 1), "")), per, "");
 		m->words = times(e, k, em_int(e, e->lanes));
-		m->packed_a = room(m, times(e, m->words, em_int(e, ROWS_PACK))); /* either layout fits */
+		m->packed_a = room(m, times(e, m->words, em_int(e, m->rows_pack))); /* either layout fits */
 	}
 	m->hints = LLVMBuildArrayAlloca(e->b, e->i64, em_int(e, 2 * SLOTS), "");
 	m->bufs = LLVMBuildArrayAlloca(e->b, e->ptr, plus(e, n, em_int(e, 1)), "");
@@ -287,7 +286,7 @@ typedef struct part {
 	val b;          /* packed */
 } part;
 
-/* Rows of p in pairs. */
+/* Rows of p, rounded or in pairs. */
 static void pack_a(matmul *m, const part *p)
 {
 	em *e = m->e;
@@ -308,7 +307,7 @@ static val a_of(matmul *m, const part *p, val i, val *as, val *ak)
 		return em_element(e, m->s, m->a, plus(e, times(e, i, m->as), times(e, p->k, m->ak)));
 	columns = em_is_columns(e, m->as, m->ak);
 	*as = LLVMBuildSelect(e->b, columns, em_int(e, 1), m->words, "");
-	*ak = LLVMBuildSelect(e->b, columns, em_int(e, ROWS_PACK), em_int(e, 1), "");
+	*ak = LLVMBuildSelect(e->b, columns, em_int(e, m->rows_pack), em_int(e, 1), "");
 	return em_element(e, m->s, m->packed_a, times(e, LLVMBuildSub(e->b, i, p->i0, ""), *as));
 }
 
@@ -403,7 +402,7 @@ static void panel(matmul *m, val i0, val i1, val j)
 	em_loop_end(e, &l, NULL);
 }
 
-/* The packed panel and waiting sums are up to 320 KiB of stack: pages are touched in order, so that a stack too small ends at
+/* The packed panel and waiting sums are up to 320 KiB of stack, with A in bf16 700: pages are touched in order, so that a stack too small ends at
  * its guard page and not behind it. */
 static void probe_stack(em *e)
 {
@@ -421,7 +420,7 @@ void em_matmul_kernel(em *e, const cc_kernel *k)
 
 	e->lanes = e->t->vector_bytes / (int)ir_dtype_size(k->dtype);
 	m.how = !k->bf16 ? EM_PACK_PLAIN : e->t->pairs ? EM_PACK_PAIRS : EM_PACK_ROUND;
-	m.rows_pack = k->dtype == IR_F64 || m.how == EM_PACK_ROUND ? ROWS_PACK / 2 : ROWS_PACK;
+	m.rows_pack = rows_pack(k->dtype, m.how);
 	probe_stack(e);
 	IR_ASSERT(k->k_pack > 0 && k->k_pack <= K_PACK && k->k_pack / K_BLOCK * K_BLOCK == k->k_pack, "pack of %d rows", k->k_pack);
 	rest = RT_PANEL % panel_width(e);

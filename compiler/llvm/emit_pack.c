@@ -194,7 +194,7 @@ static void pack_a_columns(em *e, em_pack how)
 	em_loop_begin(e, &k, em_int(e, 0), count, how == EM_PACK_PAIRS ? 2 : 1, NULL, 0);
 	{
 		val x = em_load(e, e->f32, a_at(e, r.i, k.i), mask), next = plus(e, k.i, em_int(e, 1));
-		val to = plus(e, times(e, word_of(e, how, k.i), em_int(e, ROWS_PACK)), r.i);
+		val to = plus(e, times(e, word_of(e, how, k.i), em_int(e, rows_pack(IR_F32, how))), r.i);
 
 		if (how == EM_PACK_PAIRS) {
 			val inside = em_splat(e, LLVMBuildICmp(e->b, LLVMIntSLT, next, count, ""));

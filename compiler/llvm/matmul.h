@@ -7,7 +7,6 @@
 #include "compiler/llvm/emit.h"
 
 #define K_PACK    1024 /* rows of a packed panel at most (cc_schedule.k_pack): 256 KiB in f32 on AVX-512, a part of L2 */
-#define ROWS_PACK 192  /* rows of C that wait for the rest of a longer k, and rows of a packed A; half as many in f64 */
 #define WIDTHS    4    /* widest tile of target.c, in vectors */
 static inline val smaller(em *e, val a, val b)
 {
@@ -86,6 +85,12 @@ typedef enum em_pack {
 	EM_PACK_PAIRS  /* the same, two in a word */
 } em_pack;
 
+/* Rows of C that wait for the rest of a longer k, and rows of A that are packed together: all of it is on the stack. */
+static inline int64_t rows_pack(ir_dtype t, em_pack how)
+{
+	return t == IR_F64 || how == EM_PACK_ROUND ? 96 : 192;
+}
+
 /* Internal functions void(to, from, stride, K, width, K64): from is B's first element of the panel and pack. rows: stride is that of
  * k, columns lie side by side. turned: stride is that of columns, k's lie side by side, RT_PANEL of them every K64. Columns
  * outside the width are zero. */
@@ -96,7 +101,7 @@ val em_pack_turned(em *e, LLVMTypeRef s, em_pack how);
 
 /* A, rounded or in pairs: void(to, from, row stride, k stride, K, rows, words): words of a row side by side, rows `words` apart (a multiple
  * of the lanes, not less than the row's); or, where rows of A lie side by side and k's do not (em_is_columns), rows side by
- * side and words of the next k or pair ROWS_PACK behind. */
+ * side and words of the next k or pair rows_pack behind. */
 enum { PA_TO, PA_FROM, PA_ROW, PA_K, PA_COUNT, PA_ROWS, PA_WORDS };
 LLVMTypeRef em_pack_a_type(em *e);
 val em_pack_a(em *e, em_pack how);
