@@ -75,24 +75,18 @@ ir_func *ir_bind(const ir_func *f, int64_t n, ir_arena *a, ir_diag *d)
 	return copy(f, bind_attr, n, a, d);
 }
 
-static ir_func *copy_f32(const ir_func *f, change_attr *change, ir_arena *a, ir_diag *d)
-{
-	bool own = !d;
-	ir_func *g = copy(f, change, 0, a, own ? d = ir_diag_new() : d);
-
-	if (own && !g)
-		ir_bug("a copy in another precision: %s", ir_diag_size(d) ? ir_diag_get(d, 0)->text : "no message");
-	if (own)
-		ir_diag_free(d);
-	return g;
-}
-
 ir_func *ir_widen(const ir_func *f, ir_arena *a)
 {
-	return copy_f32(f, widen_attr, a, NULL);
+	ir_diag *d = ir_diag_new();
+	ir_func *g = copy(f, widen_attr, 0, a, d);
+
+	if (!g)
+		ir_bug("widen: %s", ir_diag_size(d) ? ir_diag_get(d, 0)->text : "no message");
+	ir_diag_free(d);
+	return g;
 }
 
 ir_func *ir_round_products(const ir_func *f, ir_arena *a, ir_diag *d)
 {
-	return copy_f32(f, round_attr, a, d);
+	return copy(f, round_attr, 0, a, d);
 }
