@@ -9,6 +9,7 @@
 #include "compiler/cmd.h"
 #include "compiler/cmd_int.h"
 #include "compiler/model_file.h"
+#include "compiler/program.h"
 #include "ir/base/cli.h"
 
 #define TABLE_ROWS 16384
@@ -58,9 +59,13 @@ static ir_func *build_step(bench *b, const ir_module *m, ir_arena *a)
 static ir_status compile(bench *b, const ir_module *m, cc_program **out)
 {
 	ir_arena *a = ar_open();
-	cc_options o = {.threads = (int)b->threads, .opt_level = 2, .tune = b->tune};
+	cc_options o = {.threads = (int)b->threads, .opt_level = 2, .tune = b->tune && !b->program};
 	ir_func *f = build_step(b, m, a);
-	ir_status st = f ? cc_compile(b->c, f, &o, out, b->d) : IR_EINPUT;
+	ir_status st;
+
+	if (b->program) /* the second time: as it was chosen */
+		o.schedule = &b->program->plan.schedule;
+	st = f ? cc_compile(b->c, f, &o, out, b->d) : IR_EINPUT;
 
 	ar_free(a);
 	return st;
@@ -265,7 +270,7 @@ int cc_cmd_bench(int argc, char **argv)
 		{"clip-norm", IR_OPT_FLOAT, &b.clip_norm, 0, "C", "clip the global gradient norm"},
 		{"precision", IR_OPT_STRING, &b.precision, 0, "P", "f32 or bf16 (f32); the peak is that of f32 in any case"},
 		{"target", IR_OPT_STRING, &b.target, 0, "T", "level to compile for: x86-64-v3 (this machine)"},
-		{"tune", IR_OPT_FLAG, &b.tune, 0, NULL, "choose the schedule by measurement; results stay the same"},
+		{"tune", IR_OPT_FLAG, &b.tune, 0, NULL, "choose the schedule by measurement, as part of the first compilation; results stay the same"},
 		{"profile", IR_OPT_FLAG, &b.profile, 0, NULL, "then say per kernel where the step's time went"},
 		{"json", IR_OPT_FLAG, &b.json, 0, NULL, "print one JSON object"},
 	};
