@@ -29,6 +29,10 @@ SAME(GM_BOOL + 1, IR_DTYPE_COUNT);
 SAME(GM_SGD, CC_SGD);
 SAME(GM_ADAM, CC_ADAM);
 SAME(GM_ADAMW, CC_ADAMW);
+SAME(GM_PRECISION_F32, CC_PRECISION_F32);
+SAME(GM_PRECISION_F64, CC_PRECISION_F64);
+SAME(GM_PRECISION_BF16, CC_PRECISION_BF16);
+SAME(GM_PRECISION_BF16 + 1, CC_PRECISION_COUNT);
 SAME(GM_MAX_RANK, IR_MAX_RANK);
 
 gm_dtype cc_api_dtype_of(ir_dtype t)
@@ -195,6 +199,8 @@ ir_func *cc_api_bound(const gm_model *m, const char *func, int64_t batch, cc_pre
 
 	if (!f)
 		return ir_report(m->d, (ir_loc){0}, IR_E_no_entry, func), NULL;
+	if ((unsigned)p >= CC_PRECISION_COUNT)
+		return ir_report(m->d, (ir_loc){0}, IR_E_option, "precision", "none of gm_precision"), NULL;
 	for (size_t i = 0; i < f->n && batch < 1; i++)
 		if (ir_type_has_batch(&f->ins[i].type))
 			return ir_report(m->d, f->ins[i].loc, IR_E_unbound_batch), NULL;

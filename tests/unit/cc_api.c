@@ -114,6 +114,9 @@ static void values_have_shapes(void **state)
 
 	(void)state;
 	o.batch = 5;
+	o.precision = (gm_precision)3;
+	assert_int_equal(gm_compile(m, "f", &o, &p), GM_EINPUT);
+	assert_non_null(strstr(gm_errors(ctx), "[option]"));
 	o.precision = GM_PRECISION_F64;
 	o.threads = 2;
 	assert_int_equal(gm_compile(m, "f", &o, &p), GM_OK);
@@ -288,6 +291,10 @@ static void training_is_refused_with_a_reason(void **state)
 	assert_int_equal(gm_trainer_new(m, GM_F32, table, 100, 8, NULL, &t), GM_EINPUT);
 	assert_int_equal(gm_trainer_new(f, GM_F32, table, 300, 2, NULL, &t), GM_EINPUT);
 	assert_non_null(strstr(gm_errors(ctx), "[no_entry]"));
+	o.precision = (gm_precision)-1;
+	assert_int_equal(gm_trainer_new(m, GM_F32, table, 300, 8, &o, &t), GM_EINPUT);
+	assert_non_null(strstr(gm_errors(ctx), "[option]"));
+	o.precision = GM_PRECISION_F32;
 	o.optimizer = GM_SGD;
 	o.lr = 1e30;
 	assert_int_equal(gm_trainer_new(m, GM_F32, table, 300, 8, &o, &t), GM_OK);
