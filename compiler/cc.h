@@ -132,7 +132,7 @@ cc_cost cc_func_cost(const ir_func *f); /* bound */
 typedef struct cc_context cc_context;
 
 typedef struct cc_context_options {
-	const char *target;    /* NULL = host; else an x86-64 level or CPU name: "x86-64", "x86-64-v3", "x86-64-v4" */
+	const char *target;    /* NULL = host; else an x86-64 level or CPU name: "x86-64", "x86-64-v3", "znver4": target.c */
 	const char *cache_dir; /* NULL = $GRADMILL_CACHE, else $XDG_CACHE_HOME/gradmill, else ~/.cache/gradmill; "" = no disk */
 	int opt_level;         /* LLVM code generation 0..3; 2 is the default used by cc_context_default */
 	int unused_kernels;    /* so many linked kernels stay although no program uses them, those used last; the default is 1024.

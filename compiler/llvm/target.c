@@ -112,7 +112,7 @@ bool cc_machine_runs_here(const cc_machine *m)
 
 /* Note [Pairs]
  *
- * VDPBF16PS multiplies and adds two pairs per lane. Zen 4 does as many of them as of FMAs, so a product of bf16 operands takes half
- * the time; Intel's cores do a quarter as many (Sapphire Rapids class, measured: 114 GFLOP/s a core, FMA 225), so there operands are
+ * VDPBF16PS multiplies and adds two pairs per lane. Zen 4 does as many of them as of FMAs by its documentation (not measured yet), so
+ * a product of bf16 operands should take half the time; Intel's cores do a quarter as many (Sapphire Rapids class, measured: 114 GFLOP/s a core, FMA 225), so there operands are
  * rounded while they are packed, and the tile is that of f32. Both give the same bits: a product of two bf16 is exact in f32, and
  * the instruction rounds each of its two sums. */
