@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tests/diff/diff.h -- random programs, their values with error bounds, and compiled runs of them. Shared by test_diff.c and
- * tests/grad. Everything is a function of the program and a seed: a leaf's data depends on its name and type only, so a
+ * tests/diff/diff.h -- random programs, their values with error bounds, and compiled runs of them. Shared by test_diff.c,
+ * tests/grad and units that run compiled programs. Everything is a function of the program and a seed: a leaf's data depends on its name and type only, so a
  * program that is cut down keeps the data of what is left. */
 #ifndef TESTS_DIFF_H
 #define TESTS_DIFF_H
@@ -40,6 +40,19 @@ typedef struct td_buffer {
 td_buffer td_buffer_new(const ir_type *t);
 void td_buffer_free(td_buffer *b);
 bool td_buffer_intact(const td_buffer *b);
+
+/* The same by force: data lies between two pages that nobody may touch, up to the second one or from the first one on. */
+typedef struct td_fence {
+	char *data, *page;
+	size_t length;
+} td_fence;
+
+td_fence td_fence_new(size_t bytes, bool at_end);
+void td_fence_free(td_fence *f);
+
+/* A context per target without a disk, NULL where this machine cannot run the target. False if it cannot run the first. */
+bool td_open_contexts(const char *const *target, size_t n, cc_context **out);
+void td_close_contexts(cc_context *const *c, size_t n);
 
 typedef struct td_how {
 	cc_context *context;

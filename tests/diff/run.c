@@ -2,10 +2,12 @@
  * tests/diff/run.c -- compiled runs on guarded memory. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "tests/diff/diff.h"
 
 #define GUARD 256
 #define FILL  0xa5
+#define PAGE  4096
 
 int td_shared_runs, td_runs;
 
@@ -30,6 +32,43 @@ bool td_buffer_intact(const td_buffer *b)
 		if (b->p[b->bytes + i] != FILL)
 			return false;
 	return true;
+}
+
+td_fence td_fence_new(size_t bytes, bool at_end)
+{
+	size_t middle = (bytes + PAGE - 1) / PAGE * PAGE;
+	td_fence f = {.length = middle + 2 * PAGE};
+
+	f.page = mmap(NULL, f.length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	IR_ASSERT(f.page != MAP_FAILED, "no memory between fences");
+	IR_ASSERT(mprotect(f.page + PAGE, middle, PROT_READ | PROT_WRITE) == 0, "no fence");
+	f.data = f.page + PAGE + (at_end ? middle - bytes : 0);
+	return f;
+}
+
+void td_fence_free(td_fence *f)
+{
+	munmap(f->page, f->length);
+}
+
+bool td_open_contexts(const char *const *target, size_t n, cc_context **out)
+{
+	for (size_t t = 0; t < n; t++) {
+		cc_context_options o = cc_context_default();
+		ir_diag *d = ir_diag_new();
+
+		o.target = target[t], o.cache_dir = "";
+		if (cc_context_new(&o, &out[t], d) != IR_OK)
+			out[t] = NULL;
+		ir_diag_free(d);
+	}
+	return out[0] != NULL;
+}
+
+void td_close_contexts(cc_context *const *c, size_t n)
+{
+	for (size_t t = 0; t < n; t++)
+		cc_context_free(c[t]);
 }
 
 /* ---- leaves of a program by name --------------------------------------------------------------------------------- */

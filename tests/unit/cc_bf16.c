@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "compiler/cc.h"
+#include "tests/diff/diff.h"
 
 static ir_diag *diag;
 
@@ -77,16 +77,7 @@ static void every_target_computes_the_same_bits(void **state)
 	cc_context *c[4] = {NULL};
 
 	(void)state;
-	for (size_t t = 0; t < 4; t++) { /* a target that this machine cannot run stays NULL */
-		cc_context_options o = cc_context_default();
-		ir_diag *d = ir_diag_new();
-
-		o.target = target[t], o.cache_dir = "";
-		if (cc_context_new(&o, &c[t], d) != IR_OK)
-			c[t] = NULL;
-		ir_diag_free(d);
-	}
-	assert_non_null(c[0]);
+	assert_true(td_open_contexts(target, 4, c));
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
 		ir_arena *a = ar_open();
 		const ir_func *f = product(&shapes[i], a);
@@ -116,8 +107,7 @@ static void every_target_computes_the_same_bits(void **state)
 		rt_tensor_free(&in[1]);
 		ar_free(a);
 	}
-	for (size_t t = 0; t < 4; t++)
-		cc_context_free(c[t]);
+	td_close_contexts(c, 4);
 }
 
 /* a 1 = a: the rounding itself, at ties and at the ends of the range. */

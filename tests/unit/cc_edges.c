@@ -11,12 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include "tests/diff/diff.h"
 
 #define TARGETS 4
-#define PAGE    4096
 #define STEPS   2
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
@@ -104,37 +102,20 @@ static const ir_func *make(ir_arena *a, const char *program, const char *type)
 
 /* ---- memory between two pages ------------------------------------------------------------------------------------ */
 
-typedef struct fence {
-	char *page, *data;
-	size_t length;
-} fence;
-
-/* Padded bytes that end at a page that nobody may touch, or begin behind one. */
-static fence fence_new(size_t bytes, bool at_end)
+/* Memory as kernels may expect it: padded, large numbers where the padding is. */
+static td_fence fenced(size_t bytes, bool at_end)
 {
-	size_t padded = (bytes + RT_ALIGN - 1) / RT_ALIGN * RT_ALIGN, middle;
-	fence f;
+	size_t padded = rt_padded(bytes ? bytes : 1);
+	td_fence f = td_fence_new(padded, at_end);
 
-	padded = padded ? padded : RT_ALIGN;
-	middle = (padded + PAGE - 1) / PAGE * PAGE;
-	f.length = middle + 2 * PAGE;
-	f.page = mmap(NULL, f.length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_true(f.page != MAP_FAILED);
-	assert_int_equal(mprotect(f.page + PAGE, middle, PROT_READ | PROT_WRITE), 0);
-	f.data = f.page + PAGE + (at_end ? middle - padded : 0);
-	memset(f.data, 0x7f, padded); /* large numbers where the padding is */
+	memset(f.data, 0x7f, padded);
 	return f;
-}
-
-static void fence_free(fence *f)
-{
-	munmap(f->page, f->length);
 }
 
 /* ---- runs -------------------------------------------------------------------------------------------------------- */
 
 /* Values of the last step: sums of at most 1025 products, twice. */
-static void compare(const ir_func *f, const rt_tensor *want, const fence *leaf, const fence *out)
+static void compare(const ir_func *f, const rt_tensor *want, const td_fence *leaf, const td_fence *out)
 {
 	size_t results = 0;
 
@@ -191,7 +172,7 @@ static size_t leaf_index(const ir_func *f, const char *name)
 	return 0;
 }
 
-static void run(cc_context *c, const ir_func *f, int threads, const fence *leaf, const fence *out)
+static void run(cc_context *c, const ir_func *f, int threads, const td_fence *leaf, const td_fence *out)
 {
 	cc_options o = {.threads = threads, .opt_level = 2};
 	ir_diag *d = ir_diag_new();
@@ -212,29 +193,29 @@ static void run(cc_context *c, const ir_func *f, int threads, const fence *leaf,
 
 static void check(cc_context *c, const ir_func *f, int threads, bool at_end)
 {
-	fence leaf[8], out[8];
+	td_fence leaf[8], out[8];
 	rt_tensor value[8], want[8];
 	size_t n = 0, m = 0;
 
 	for (size_t i = 0; i < f->n; i++)
 		if (ir_is_leaf(f, (ir_ref)i)) {
-			leaf[n] = fence_new(ir_type_bytes(&f->ins[i].type), at_end);
+			leaf[n] = fenced(ir_type_bytes(&f->ins[i].type), at_end);
 			td_fill(&f->ins[i], 2, leaf[n].data);
 			assert_int_equal(rt_tensor_alloc(&value[n], f->ins[i].type), IR_OK);
 			td_fill(&f->ins[i], 2, value[n++].data);
 		}
 	for (size_t i = 0; i < f->nout; i++)
 		if (f->out[i].state == IR_NO_REF)
-			out[m++] = fence_new(ir_type_bytes(&f->ins[f->out[i].ref].type), at_end);
+			out[m++] = fenced(ir_type_bytes(&f->ins[f->out[i].ref].type), at_end);
 	interpret(f, value, want);
 	run(c, f, threads, leaf, out);
 	compare(f, want, leaf, out);
 	for (size_t i = 0; i < f->nout; i++)
 		rt_tensor_free(&want[i]);
 	for (size_t i = 0; i < n; i++)
-		fence_free(&leaf[i]), rt_tensor_free(&value[i]);
+		td_fence_free(&leaf[i]), rt_tensor_free(&value[i]);
 	for (size_t i = 0; i < m; i++)
-		fence_free(&out[i]);
+		td_fence_free(&out[i]);
 }
 
 static void check_all(const char *type, bool at_end)
@@ -292,23 +273,13 @@ static int open_contexts(void **state)
 	static const char *const target[TARGETS] = {NULL, "znver4", "x86-64-v3", "x86-64"};
 
 	(void)state;
-	for (size_t t = 0; t < TARGETS; t++) {
-		cc_context_options o = cc_context_default();
-		ir_diag *d = ir_diag_new();
-
-		o.target = target[t], o.cache_dir = "";
-		if (cc_context_new(&o, &context[t], d) != IR_OK)
-			context[t] = NULL;
-		ir_diag_free(d);
-	}
-	return !context[0];
+	return !td_open_contexts(target, TARGETS, context);
 }
 
 static int close_contexts(void **state)
 {
 	(void)state;
-	for (size_t t = 0; t < TARGETS; t++)
-		cc_context_free(context[t]);
+	td_close_contexts(context, TARGETS);
 	return 0;
 }
 

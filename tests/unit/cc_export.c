@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include "compiler/export.h"
+#include "tests/diff/diff.h"
 
 #define MAX_ARGS 14
 #define SCALAR   0.125f
@@ -49,23 +49,6 @@ static int close_all(void **state)
 	      "  c = concat t, t, axis=1\n  m = mul c, s\n  r = sum m, axes=[0]\n  y = scatter g, idx, rows=9\n  return r=r, y=y\n}\n"
 
 /* ---- one exported function ---------------------------------------------------------------------------------------- */
-
-typedef struct guarded {
-	char *page;
-	size_t length;
-} guarded;
-
-/* Memory that ends at a page that nobody may touch. */
-static void *guard(guarded *g, size_t bytes)
-{
-	size_t page = 4096, pages = (bytes + page - 1) / page * page;
-
-	g->length = pages + page;
-	g->page = mmap(NULL, g->length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_true(g->page != MAP_FAILED);
-	assert_int_equal(mprotect(g->page + pages, page, PROT_NONE), 0);
-	return g->page + pages - bytes;
-}
 
 typedef struct model {
 	ir_arena *a;
@@ -211,21 +194,23 @@ static void run_there(const run *r, void *fn, size_t work, bool embedded)
 {
 	void *weights[64], *states[64], *arg[MAX_ARGS + 128] = {0}, *at[129];
 	size_t nw = 0, ns = 0, n = 0, m = r->nleaf;
-	guarded g[129];
+	td_fence g[129];
 
 	for (size_t i = 0; i < m + r->nout; i++) {
 		const rt_tensor *t = i < m ? &r->leaf[i] : &r->out[i - m];
 		ir_op op = i < m ? cc_program_leaf_op(r->p, i) : IR_input;
-		rt_tensor copy = {t->type, guard(&g[i], ir_type_bytes(&t->type))};
+		rt_tensor copy = {.type = t->type};
 
-		at[i] = copy.data;
+		g[i] = td_fence_new(ir_type_bytes(&t->type), true);
+		at[i] = copy.data = g[i].data;
 		fill(&copy, i);
 		if (op == IR_param)
 			weights[nw++] = at[i];
 		else if (op == IR_state)
 			states[ns++] = at[i];
 	}
-	at[m + r->nout] = guard(&g[m + r->nout], (work + 63) / 64 * 64);
+	g[m + r->nout] = td_fence_new(rt_padded(work), true);
+	at[m + r->nout] = g[m + r->nout].data;
 	if (nw && !embedded)
 		arg[n++] = weights;
 	if (ns)
@@ -242,7 +227,7 @@ static void run_there(const run *r, void *fn, size_t work, bool embedded)
 	for (size_t i = 0; i < r->nout; i++)
 		check(at[m + i], &r->out[i], cc_program_output_name(r->p, i));
 	for (size_t i = 0; i <= m + r->nout; i++)
-		munmap(g[i].page, g[i].length);
+		td_fence_free(&g[i]);
 }
 
 /* Embedded weights: those that the run here began with. */

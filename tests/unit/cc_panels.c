@@ -330,23 +330,13 @@ static int open_contexts(void **state)
 	static const char *const target[TARGETS] = {NULL, "x86-64-v3", "x86-64"};
 
 	(void)state;
-	for (size_t t = 0; t < TARGETS; t++) {
-		cc_context_options o = cc_context_default();
-		ir_diag *d = ir_diag_new();
-
-		o.target = target[t], o.cache_dir = "";
-		if (cc_context_new(&o, &context[t], d) != IR_OK)
-			context[t] = NULL;
-		ir_diag_free(d);
-	}
-	return !context[0];
+	return !td_open_contexts(target, TARGETS, context);
 }
 
 static int close_contexts(void **state)
 {
 	(void)state;
-	for (size_t t = 0; t < TARGETS; t++)
-		cc_context_free(context[t]);
+	td_close_contexts(context, TARGETS);
 	return 0;
 }
 

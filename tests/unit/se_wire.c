@@ -21,30 +21,35 @@ static se_wire open_wire(int *to)
 	return w;
 }
 
+/* m as the other side reads it, in a. */
+static void travel(const se_message *m, ir_arena *a, se_message *back)
+{
+	ir_str s;
+
+	sb_init(&s);
+	se_wire_encode(m, &s);
+	assert_true(se_wire_decode(s.s + 4, s.n - 4, a, back));
+	sb_fini(&s);
+}
+
 static void round_trip(void **state)
 {
 	se_message m = {.kind = SE_M_epoch, .number = 7, .epoch = 3, .train = 0.1, .value = NAN}, back;
 	ir_arena *a = ar_open();
-	ir_str s;
 
 	(void)state;
-	sb_init(&s);
-	se_wire_encode(&m, &s);
-	assert_true(se_wire_decode(s.s + 4, s.n - 4, a, &back));
+	travel(&m, a, &back);
 	assert_int_equal(back.kind, SE_M_epoch);
 	assert_int_equal(back.number, 7);
 	assert_true(back.train == 0.1);
 	assert_true(isnan(back.value));
 
 	m = (se_message){.kind = SE_M_task, .ir = "gradmill 1\n\"\xc3\xa9\"", .lr = 1e-300, .seed = INT64_MAX};
-	sb_clear(&s);
-	se_wire_encode(&m, &s);
-	assert_true(se_wire_decode(s.s + 4, s.n - 4, a, &back));
+	travel(&m, a, &back);
 	assert_string_equal(back.ir, m.ir);
 	assert_true(back.lr == 1e-300);
 	assert_true(back.seed == INT64_MAX);
 	assert_null(back.save);
-	sb_fini(&s);
 	ar_free(a);
 }
 
@@ -54,23 +59,17 @@ static void a_profile_travels(void **state)
 	se_profile p = {{row, 2, 2, 1000, 0.1}, 500.25, NAN};
 	se_message m = {.kind = SE_M_result, .profile = &p}, back;
 	ir_arena *a = ar_open();
-	ir_str s;
 
 	(void)state;
-	sb_init(&s);
-	se_wire_encode(&m, &s);
-	assert_true(se_wire_decode(s.s + 4, s.n - 4, a, &back));
+	travel(&m, a, &back);
 	assert_int_equal(back.profile->step.n, 2);
 	assert_int_equal(back.profile->step.threads, 2);
 	assert_int_equal(back.profile->step.steps, 1000);
 	assert_true(back.profile->step.step_s == 0.1 && back.profile->peak_gflops == 500.25 && isnan(back.profile->memory_gbytes));
 	assert_memory_equal(back.profile->step.row, row, sizeof row);
 	m.profile = NULL;
-	sb_clear(&s);
-	se_wire_encode(&m, &s);
-	assert_true(se_wire_decode(s.s + 4, s.n - 4, a, &back));
+	travel(&m, a, &back);
 	assert_null(back.profile);
-	sb_fini(&s);
 	ar_free(a);
 }
 
