@@ -218,8 +218,19 @@ static void check(cc_context *c, const ir_func *f, int threads, bool at_end)
 		td_fence_free(&out[i]);
 }
 
+/* Without it a crash would not say which program it was. */
+static void on_crash(int signal)
+{
+	ssize_t ignored = write(2, current, strlen(current));
+
+	(void)ignored;
+	_exit(128 + signal);
+}
+
 static void check_all(const char *type, bool at_end)
 {
+	signal(SIGSEGV, on_crash); /* here, because cmocka sets its own behind every setup */
+	signal(SIGBUS, on_crash);
 	for (size_t i = 0; i < COUNT(programs); i++) {
 		ir_arena *a = ar_open();
 		const ir_func *f = make(a, programs[i], type);
@@ -259,15 +270,6 @@ static void nothing_before_the_begin_is_touched(void **state)
 	check_all("bf16", false);
 }
 
-/* Without it a crash would not say which program it was. */
-static void on_crash(int signal)
-{
-	ssize_t ignored = write(2, current, strlen(current));
-
-	(void)ignored;
-	_exit(128 + signal);
-}
-
 static int open_contexts(void **state)
 {
 	static const char *const target[TARGETS] = {NULL, "znver4", "x86-64-v3", "x86-64"};
@@ -283,21 +285,13 @@ static int close_contexts(void **state)
 	return 0;
 }
 
-static int watch(void **state)
-{
-	(void)state;
-	signal(SIGSEGV, on_crash);
-	signal(SIGBUS, on_crash);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(nothing_behind_the_end_is_touched_in_f32, watch),
-		cmocka_unit_test_setup(nothing_behind_the_end_is_touched_in_f64, watch),
-		cmocka_unit_test_setup(nothing_behind_the_end_is_touched_in_bf16, watch),
-		cmocka_unit_test_setup(nothing_before_the_begin_is_touched, watch),
+		cmocka_unit_test(nothing_behind_the_end_is_touched_in_f32),
+		cmocka_unit_test(nothing_behind_the_end_is_touched_in_f64),
+		cmocka_unit_test(nothing_behind_the_end_is_touched_in_bf16),
+		cmocka_unit_test(nothing_before_the_begin_is_touched),
 	};
 
 	return cmocka_run_group_tests(tests, open_contexts, close_contexts);
