@@ -7,7 +7,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "runtime/rt.h"
+
+#define HUGE_PAGE ((size_t)2 << 20)
 
 static atomic_size_t budget; /* 0 = no limit */
 static atomic_size_t live;
@@ -52,31 +55,48 @@ static bool reserve(size_t bytes)
 }
 
 /* calloc rather than aligned_alloc + memset: large blocks come as untouched zero pages. What calloc returned is kept
- * in the word before the block; a malloc'ed address is 16-aligned, so there is always room for it. */
-static void *get_aligned(size_t bytes)
+ * in the word before the block; a malloc'ed address is 16-aligned, so there is always room for it. spare: bytes behind the block. */
+static void *get_aligned(size_t bytes, size_t align, size_t spare)
 {
-	char *raw = calloc(1, bytes + RT_ALIGN);
+	char *raw = calloc(1, bytes + align + spare);
 
 	if (!raw)
 		return NULL;
-	char *p = raw + RT_ALIGN - (uintptr_t)raw % RT_ALIGN;
+	char *p = raw + align - (uintptr_t)raw % align;
 	memcpy(p - sizeof raw, &raw, sizeof raw);
 	return p;
 }
 
-ir_status rt_alloc(size_t bytes, void **out)
+static ir_status allocate(size_t bytes, size_t align, size_t spare, void **out)
 {
 	*out = NULL;
-	if (is_faulty() || bytes > PTRDIFF_MAX - 2 * RT_ALIGN)
+	if (is_faulty() || bytes > PTRDIFF_MAX - 2 * RT_ALIGN - 2 * HUGE_PAGE)
 		return IR_ENOMEM;
 	bytes = pad(bytes);
 	if (!reserve(bytes))
 		return IR_ENOMEM;
-	*out = get_aligned(bytes);
+	*out = get_aligned(bytes, align, spare);
 	if (*out)
 		return IR_OK;
 	atomic_fetch_sub(&live, bytes);
 	return IR_ENOMEM;
+}
+
+ir_status rt_alloc(size_t bytes, void **out)
+{
+	return allocate(bytes, RT_ALIGN, 0, out);
+}
+
+ir_status rt_alloc_arena(size_t bytes, void **out)
+{
+	ir_status s;
+
+	if (bytes < HUGE_PAGE / 2)
+		return rt_alloc(bytes, out);
+	s = allocate(bytes, HUGE_PAGE, HUGE_PAGE, out);
+	if (s == IR_OK)
+		(void)madvise(*out, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a wish; old kernels refuse */
+	return s;
 }
 
 void rt_free(void *p, size_t bytes)

@@ -15,7 +15,7 @@ ir_status rt_exec_new(const rt_plan *p, rt_exec **out)
 
 	*out = NULL;
 	IR_ASSERT(p->threads >= 1, "a plan for no thread");
-	ir_status s = rt_alloc(p->arena_bytes, &arena);
+	ir_status s = rt_alloc_arena(p->arena_bytes, &arena);
 	if (s != IR_OK)
 		return s;
 	s = rt_alloc(rt_team_bytes(p), &raw); /* for its alignment; zeros */

@@ -14,8 +14,9 @@
 #define LINE     64
 
 /* Prefetching: see Note [Hints]. */
-#define SLOTS     4
+#define SLOTS     32
 #define SLOT_ROWS 8
+#define UNROLL    4
 _Static_assert(K_PACK % K_BLOCK == 0 && K_BLOCK % RT_PANEL == 0, "packs begin where blocks, and panels of a turned B, begin");
 
 /* ---- one tile ------------------------------------------------------------------------------------------------- */
@@ -32,21 +33,26 @@ static LLVMTypeRef tile_type(em *e)
 	return function_type(e, 4, 4);
 }
 
-/* The hints' lines number q and q + 1, round and round; q is even. All sizes are powers of two. */
-static void prefetch_two(em *e, val q)
+/* The lines that a row of a slot has. */
+static int64_t slot_width(const em *e)
 {
-	int64_t lines = panel_bytes(e) > LINE ? panel_bytes(e) / LINE : 1, slot_lines = SLOT_ROWS * lines;
-	val slot = LLVMBuildUDiv(e->b, LLVMBuildURem(e->b, q, em_int(e, SLOTS * slot_lines), ""), em_int(e, slot_lines), "");
-	val in = LLVMBuildURem(e->b, q, em_int(e, slot_lines), "");
-	val entry = em_element(e, e->i64, em_param(e, T_HINTS), times(e, slot, em_int(e, 2)));
-	val base = LLVMBuildLoad2(e->b, e->ptr, entry, ""), stride = em_load_arg(e, entry, 1);
-	val row = LLVMBuildUDiv(e->b, in, em_int(e, lines), ""), line = LLVMBuildURem(e->b, in, em_int(e, lines), "");
-	val at = em_element(e, e->i8, base, plus(e, times(e, row, stride), times(e, line, em_int(e, LINE))));
+	return panel_bytes(e) > LINE ? panel_bytes(e) / LINE : 1;
+}
 
-	for (int i = 0; i < 2; i++) {
+/* The hints' lines number q .. q + UNROLL - 1, round and round; q is a multiple of UNROLL. All sizes are powers of two. */
+static void prefetch_some(em *e, val q)
+{
+	int64_t lines = slot_width(e), slot_lines = SLOT_ROWS * lines;
+	val slot = LLVMBuildURem(e->b, LLVMBuildUDiv(e->b, q, em_int(e, slot_lines), ""), em_int(e, SLOTS), "");
+	val row = LLVMBuildUDiv(e->b, LLVMBuildURem(e->b, q, em_int(e, slot_lines), ""), em_int(e, lines), "");
+	val entry = em_element(e, e->i64, em_param(e, T_HINTS), times(e, slot, em_int(e, 2)));
+	val stride = em_load_arg(e, entry, 1), at = LLVMBuildLoad2(e->b, e->ptr, entry, "");
+
+	at = em_element(e, e->i8, at, times(e, row, stride));
+	for (int i = 0; i < UNROLL; i++) {
 		em_call(e, "llvm.prefetch", &e->ptr, 1, /* for reading, into L1, data */
 			(val[]){at, LLVMConstInt(e->i32, 0, 0), LLVMConstInt(e->i32, 3, 0), LLVMConstInt(e->i32, 1, 0)}, 4);
-		at = em_element(e, e->i8, at, lines > 1 ? em_int(e, LINE) : stride);
+		at = em_element(e, e->i8, at, (i + 1) % lines ? em_int(e, LINE) : LLVMBuildSub(e->b, stride, em_int(e, (lines - 1) * LINE), ""));
 	}
 }
 
@@ -97,12 +103,12 @@ static void chain(em *e, LLVMTypeRef s, const tile *t, val from, val to, val *ac
 		v[i] = em_float(e, 0, em_vector(e, s));
 	v[n] = em_element(e, s, em_param(e, T_B), times(e, from, em_int(e, panel_width(e))));
 	v[n + 1] = times(e, from, em_param(e, T_AK));
-	for (int unroll = 2; unroll >= 1; unroll--) {
+	for (int unroll = UNROLL; unroll >= 1; unroll -= UNROLL - 1) {
 		em_loop_begin(e, &k, from, LLVMBuildSub(e->b, to, em_int(e, unroll - 1), ""), unroll, v, n + 2);
 		for (int i = 0; i < n + 2; i++)
 			v[i] = k.v[i];
-		if (unroll == 2)
-			prefetch_two(e, k.i);
+		if (unroll == UNROLL)
+			prefetch_some(e, k.i);
 		for (int u = 0; u < unroll; u++)
 			multiply_add(e, s, t, row, v);
 		em_loop_end(e, &k, v);
@@ -228,6 +234,15 @@ static void enter(matmul *m)
 	em_loop_end(e, &l, NULL);
 }
 
+/* One packed part of one panel. */
+typedef struct part {
+	val i0, i1;     /* rows of A */
+	val j, width;   /* columns of C */
+	val k, n;       /* [k, k + n) */
+	val vectors;
+	val b;          /* packed */
+} part;
+
 static void set_hint(matmul *m, val slot, val address, val stride)
 {
 	em *e = m->e;
@@ -237,14 +252,14 @@ static void set_hint(matmul *m, val slot, val address, val stride)
 	LLVMBuildStore(e->b, stride, em_element(e, e->i64, at, em_int(e, 1)));
 }
 
-/* What the tile at row i, number n of its panel, asks for: the epilogue's streams under it, then the next rows of the next panel. */
-static void hint(matmul *m, val i, val n, val j)
+/* Streams of the epilogue under the tile at row i; returns their number. */
+static val hint_streams(matmul *m, val i, val j, val slots)
 {
 	em *e = m->e;
-	val args = em_param(e, 1), some = smaller(e, m->streams, em_int(e, SLOTS)), size = LLVMSizeOf(m->s), free_slots, stride;
+	val args = em_param(e, 1), count = smaller(e, m->streams, slots), size = LLVMSizeOf(m->s);
 	em_loop l;
 
-	em_loop_begin(e, &l, em_int(e, 0), some, 1, NULL, 0);
+	em_loop_begin(e, &l, em_int(e, 0), count, 1, NULL, 0);
 	{
 		val at = em_element(e, e->i64, args, plus(e, em_int(e, ARG_REST), times(e, l.i, em_int(e, 3))));
 		val row = em_load_arg(e, at, 1), offset = plus(e, times(e, i, row), in_panels(e, j, size, em_load_arg(e, at, 2)));
@@ -253,16 +268,55 @@ static void hint(matmul *m, val i, val n, val j)
 		set_hint(m, l.i, em_element(e, e->i8, base, offset), row);
 	}
 	em_loop_end(e, &l, NULL);
-	free_slots = LLVMBuildSub(e->b, em_int(e, SLOTS), some, "");
-	stride = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), ""), times(e, m->bk, size),
-				 em_int(e, panel_bytes(e)), "");
-	em_loop_begin(e, &l, some, em_int(e, SLOTS), 1, NULL, 0);
-	{
-		val part = plus(e, times(e, n, free_slots), LLVMBuildSub(e->b, l.i, some, ""));
+	return count;
+}
 
-		set_hint(m, l.i, em_element(e, e->i8, m->next, times(e, part, times(e, stride, em_int(e, SLOT_ROWS)))), stride);
+/* The rows of A that the next tile reads, if this is the first panel to do so and k's lie side by side; returns the first slot behind. */
+static val hint_rows(matmul *m, const part *p, val next, val from, val slots)
+{
+	em *e = m->e;
+	val needed = LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, panel_width(e) - 1)), em_int(e, panel_width(e)), "");
+	val wanted = LLVMBuildAnd(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, p->j, em_param(e, 4), ""),
+				  LLVMBuildICmp(e->b, LLVMIntEQ, m->ak, em_int(e, 1), ""), "");
+	val to = LLVMBuildSelect(e->b, wanted, smaller(e, slots, plus(e, from, needed)), from, "");
+	val at = em_element(e, m->s, m->a, plus(e, times(e, next, m->as), p->k)), stride = times(e, m->as, LLVMSizeOf(m->s));
+	em_loop l;
+
+	em_loop_begin(e, &l, from, to, 1, NULL, 0);
+	set_hint(m, l.i, em_element(e, m->s, at, times(e, LLVMBuildSub(e->b, l.i, from, ""), em_int(e, panel_width(e)))), stride);
+	em_loop_end(e, &l, NULL);
+	return to;
+}
+
+/* The tile number n of its panel asks for the n-th share of the next panel of B. */
+static void hint_panel(matmul *m, const part *p, val n, val from, val slots)
+{
+	em *e = m->e;
+	val step = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), ""), m->bk, m->bc, "");
+	val share = times(e, n, LLVMBuildSub(e->b, slots, from, "")), stride = times(e, step, LLVMSizeOf(m->s));
+	em_loop l;
+
+	em_loop_begin(e, &l, from, slots, 1, NULL, 0);
+	{
+		val k = times(e, plus(e, share, LLVMBuildSub(e->b, l.i, from, "")), em_int(e, SLOT_ROWS));
+		val at = em_element(e, m->s, m->next, in_panels(e, k, step, m->bk64));
+
+		at = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, k, p->n, ""), at, m->c, "");
+		set_hint(m, l.i, at, stride);
 	}
 	em_loop_end(e, &l, NULL);
+}
+
+/* What the tile at row i, number n of its panel, asks for. */
+static void hint(matmul *m, const part *p, val i, int rows, val n)
+{
+	em *e = m->e;
+	int64_t lines = SLOT_ROWS * slot_width(e);
+	val slots = smaller(e, em_int(e, SLOTS), LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, lines - 1)), em_int(e, lines), ""));
+	val from = hint_streams(m, i, p->j, slots);
+
+	from = hint_rows(m, p, plus(e, i, em_int(e, rows)), from, slots);
+	hint_panel(m, p, n, from, slots);
 }
 
 /* The epilogue addresses its tile by row and column of C, so the pointer is moved back by them. */
@@ -276,15 +330,6 @@ static void call_epilogue(matmul *m, val c, val i, int rows, val j, val width)
 	LLVMBuildStore(e->b, em_element(e, m->s, c, LLVMBuildNeg(e->b, back, "")), m->bufs);
 	LLVMBuildCall2(e->b, LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, 6, 0), m->code, arg, 6, "");
 }
-
-/* One packed part of one panel. */
-typedef struct part {
-	val i0, i1;     /* rows of A */
-	val j, width;   /* columns of C */
-	val k, n;       /* [k, k + n) */
-	val vectors;
-	val b;          /* packed */
-} part;
 
 /* Rows of p, rounded or in pairs. */
 static void pack_a(matmul *m, const part *p)
@@ -318,7 +363,7 @@ static void one_tile(matmul *m, const part *p, val fn, int rows, val i)
 	em_if f;
 
 	c = em_element(e, m->s, m->c, LLVMBuildSelect(e->b, m->many, times(e, row, em_int(e, RT_PANEL)), em_int(e, 0), ""));
-	hint(m, i, LLVMBuildUDiv(e->b, row, em_int(e, rows), ""), p->j);
+	hint(m, p, i, rows, LLVMBuildUDiv(e->b, row, em_int(e, rows), ""));
 	LLVMBuildCall2(e->b, tile_type(e), fn, (val[]){a, p->b, c, m->hints, as, ak, p->n, p->k}, 8, "");
 	last = LLVMBuildICmp(e->b, LLVMIntSGE, plus(e, p->k, p->n), m->k, "");
 	em_if_begin(e, &f, last);
@@ -387,7 +432,7 @@ static void panel(matmul *m, val i0, val i1, val j)
 
 	p.vectors = LLVMBuildUDiv(e->b, plus(e, p.width, em_int(e, e->lanes - 1)), em_int(e, e->lanes), "");
 	m->next = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, ahead, em_param(e, 5), ""),
-				  em_element(e, m->s, m->b, in_panels(e, ahead, m->bc, m->bc64)), m->packed, "");
+				  em_element(e, m->s, m->b, in_panels(e, ahead, m->bc, m->bc64)), m->b, "");
 	em_loop_begin(e, &l, em_int(e, 0), LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, m->k, one, ""), m->k, one, ""),
 		      m->k_pack, NULL, 0);
 	p.k = l.i;
