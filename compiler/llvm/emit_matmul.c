@@ -51,7 +51,7 @@ static void prefetch_some(em *e, val q)
 	at = em_element(e, e->i8, at, times(e, row, stride));
 	for (int i = 0; i < UNROLL; i++) {
 		em_call(e, "llvm.prefetch", &e->ptr, 1, /* for reading, into L1, data */
-			(val[]){at, LLVMConstInt(e->i32, 0, 0), LLVMConstInt(e->i32, 3, 0), LLVMConstInt(e->i32, 1, 0)}, 4);
+			(val[]){at, LLVMConstInt(e->i32, 0, 0), LLVMConstInt(e->i32, 2, 0), LLVMConstInt(e->i32, 1, 0)}, 4);
 		at = em_element(e, e->i8, at, (i + 1) % lines ? em_int(e, LINE) : LLVMBuildSub(e->b, stride, em_int(e, (lines - 1) * LINE), ""));
 	}
 }
