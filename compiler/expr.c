@@ -23,8 +23,8 @@ uint16_t cc_expr_add_access(cc_expr *e, const cc_view *v, const ir_type *t, bool
 
 	align(e, t, v->stride, a.stride);
 	a.panel = v->base != IR_NO_REF && e->p->panel[v->base];
-	if (a.panel) /* a whole matrix of the space's own shape: layout.c */
-		a.stride[0] = RT_PANEL, a.stride[1] = t->dim[0] * RT_PANEL;
+	for (int d = 0; d < 2 && a.panel; d++) /* a whole matrix of the space's own shape: layout.c */
+		a.stride[d] = e->order[d] == 0 ? RT_PANEL : t->dim[0] * RT_PANEL;
 	for (size_t i = 0; i < e->nacc; i++)
 		if (!write && !is_iota && e->acc[i].base == a.base && e->acc[i].offset == a.offset && !e->acc[i].write &&
 		    !memcmp(e->acc[i].stride, a.stride, sizeof a.stride))

@@ -23,11 +23,11 @@ typedef enum cc_kernel_kind {
 	CC_KERNEL_REDUCE_COLS, /* the innermost kept dimension runs along the vector */
 	CC_KERNEL_REDUCE_ROWS, /* the innermost reduced dimension runs along the vector; one column */
 	CC_KERNEL_MATMUL,      /* buf: A, B, code, then the epilogue's (the first, C, is a tile on the stack);
-	                          arg: K, A row stride, A k stride, B k stride, the same for RT_PANEL steps of k, B column stride,
-	                          the same for RT_PANEL columns (one of k's and the columns' stride is 1), buffers of the
-	                          epilogue but the first, streams n, n times (buffer, bytes per row, bytes per RT_PANEL columns),
-	                          then the epilogue's own. A stream is memory that the epilogue will read and no cache
-	                          may hold yet: it is prefetched while the tile is computed */
+	                          arg: K, strides of A's rows, of A's k, of B's k, of B's columns, each for one step and for
+	                          RT_PANEL steps (one of B's is 1), buffers of the epilogue but the first, streams n, n times
+	                          (buffer, bytes per row, bytes per RT_PANEL columns), then the epilogue's own. A stream is
+	                          memory that the epilogue will read and no cache may hold yet: it is prefetched while the
+	                          tile is computed */
 	CC_KERNEL_PEAK,        /* buf: float; arg: rounds. The FMA rate: cc_peak_floats elements are multiplied and added a round */
 	CC_KERNEL_TRANSPOSE    /* buf: in, out; arg: in row stride, out row stride. out[r, c] = in[c, r] */
 } cc_kernel_kind;

@@ -13,16 +13,16 @@ static bool is_whole(const cc_view *v, const ir_type *seen, const ir_type *t)
 	return seen->rank == 2 && v->offset == 0 && (same || turned);
 }
 
-/* Does a reduction take the sums of rows, so that its space is rows and columns in that order? */
-static bool sums_rows(const ir_ins *in)
+/* Can a reduction walk panels? Sums of rows do; sums of columns where nothing else is computed, so that nothing makes them turn. */
+static bool reduces_panels(const cc_group *g, const ir_ins *root)
 {
-	const ir_attr *axes = ir_attr_get(in, IR_ATTR_axes);
+	const ir_attr *axes = ir_attr_get(root, IR_ATTR_axes);
 
-	return axes->v.rank == 1 && axes->v.dim[0] == 1;
+	return axes->v.rank == 1 && (axes->v.dim[0] == 1 || g->n == 1);
 }
 
-/* Can operand k of instruction i be read in panels? As the second operand of matmul, and element by element where the group
- * walks rows and columns of that very shape. */
+/* Can operand k of instruction i be read in panels? As an operand of matmul, the first one if it is not rounded on its way, and
+ * element by element where the group walks rows and columns of that very shape. */
 static bool reads_panels(const cc_plan *p, ir_ref i, size_t k, const cc_view *v)
 {
 	const ir_ins *in = &p->f->ins[i];
@@ -31,8 +31,8 @@ static bool reads_panels(const cc_plan *p, ir_ref i, size_t k, const cc_view *v)
 	ir_lower lower = ir_op_info(in->op)->lower;
 
 	if (in->op == IR_matmul)
-		return k == 1 && is_whole(v, &p->f->ins[in->arg[1]].type, t);
-	if (g->kind == CC_GROUP_REDUCE && !sums_rows(&p->f->ins[g->root]))
+		return (k == 1 || !ir_attr_int(in, IR_ATTR_bf16)) && is_whole(v, &p->f->ins[in->arg[k]].type, t);
+	if (g->kind == CC_GROUP_REDUCE && !reduces_panels(g, &p->f->ins[g->root]))
 		return false;
 	return (lower == IR_LOWER_ew || lower == IR_LOWER_reduce) && in->arg[k] == v->base && ir_shape_equal(&g->shape, t);
 }
@@ -51,20 +51,21 @@ static bool writes_panels(const cc_plan *p, ir_ref r)
 
 static bool is_large_matrix(const ir_type *t)
 {
-	return t->rank == 2 && ir_dtype_is_float(t->dtype) && t->dim[0] > 1 && t->dim[1] > RT_PANEL;
+	return t->rank == 2 && t->dtype != IR_I32 && t->dim[0] > 1 && t->dim[1] > RT_PANEL;
 }
 
-/* A product in the arena: a gradient that waits for the norm of all of them. */
-static bool is_waiting_product(const cc_plan *p, ir_ref r)
+/* In the arena: activations, their gradients and masks, gradients that wait for the norm of all. */
+static bool may_wait_in_panels(const cc_plan *p, ir_ref r)
 {
-	return p->f->ins[r].op == IR_matmul && p->g.stored[r] && p->place[r].kind == RT_SLOT_ARENA && is_large_matrix(&p->f->ins[r].type);
+	return p->g.stored[r] && p->place[r].kind == RT_SLOT_ARENA && is_large_matrix(&p->f->ins[r].type) && writes_panels(p, r);
 }
 
 static bool may_live_in_panels(const cc_plan *p, ir_ref leaf)
 {
 	const ir_ins *in = &p->f->ins[leaf];
 
-	return (in->op == IR_param || in->op == IR_state) && p->leaf_of[leaf] != UINT32_MAX && is_large_matrix(&in->type);
+	return (in->op == IR_param || in->op == IR_state) && p->leaf_of[leaf] != UINT32_MAX && is_large_matrix(&in->type) &&
+	       ir_dtype_is_float(in->type.dtype);
 }
 
 static bool is_in_place(const cc_plan *p, const ir_output *o)
@@ -80,7 +81,7 @@ void cc_choose_layouts(cc_plan *p)
 	for (size_t i = 0; i < f->nout; i++)
 		updates |= f->out[i].state != IR_NO_REF && p->schedule.panels;
 	for (size_t i = 0; i < f->n && updates; i++)
-		ok[i] = ir_is_leaf(f, (ir_ref)i) ? may_live_in_panels(p, (ir_ref)i) : is_waiting_product(p, (ir_ref)i);
+		ok[i] = ir_is_leaf(f, (ir_ref)i) ? may_live_in_panels(p, (ir_ref)i) : may_wait_in_panels(p, (ir_ref)i);
 	for (size_t i = 0; i < f->nout; i++)
 		if (f->out[i].state != IR_NO_REF && is_in_place(p, &f->out[i]))
 			ok[f->out[i].ref] = ok[f->out[i].state] && writes_panels(p, f->out[i].ref);
@@ -113,6 +114,8 @@ void cc_choose_layouts(cc_plan *p)
  * a tile reads consecutive memory, the hardware's prefetchers follow, and rows of a power-of-two length do not crowd into few sets
  * of L1. Where a tile is as wide as a panel (f32 on AVX-512) and B is not turned over, it needs no packing either.
  *
- * A gradient that is stored, because all are scaled by their common norm, is in panels too, for the same reason.
+ * What passes from launch to launch is in panels too: activations, their gradients, masks, and gradients of weights that wait for
+ * the norm of all. By rows, the columns that two threads write would alternate in the same way; and where a product reads
+ * the columns of an activation of 256 floats a row, one below the other, its lines all fall into four sets of L1.
  * Callers keep their weights by rows. Only functions that update something do this, because they run many steps at a time;
  * a run copies the panels in and out (rt_port). The last panel is padded; nothing is said about what the padding holds. */

@@ -157,11 +157,14 @@ static bool prefers_cols(const cc_expr *e)
 	if (inner < 0)
 		return false;
 	for (size_t i = 0; i < e->nacc; i++) {
+		int64_t stride = e->acc[i].stride[inner];
+		bool side_by_side = e->acc[i].panel ? stride > RT_PANEL : stride == 1; /* in panels, RT_PANEL is the stride of rows */
+
 		if (e->acc[i].write)
 			continue;
-		if (e->acc[i].stride[inner] != 0 && e->acc[i].stride[inner] != 1)
+		if (stride != 0 && !side_by_side)
 			return false;
-		next += e->acc[i].stride[inner] == 1;
+		next += side_by_side;
 	}
 	return next > 0;
 }
@@ -211,8 +214,7 @@ static void add_tile(cc_expr *e, ir_ref root)
 	e->node_of[root] = cc_expr_load(e, &v, &e->p->f->ins[root].type, false);
 }
 
-/* Weights and moments: leaves of two dimensions, touched once per step, that were evicted since. Other values of the arena
- * were written a moment ago. */
+/* Weights and moments, touched once per step and evicted since; and what is in panels, often written by another thread. */
 static bool is_stream(const cc_expr *e, const cc_expr_access *a)
 {
 	if (a->base == IR_NO_REF || a->write)
@@ -264,22 +266,16 @@ static void add_epilogue(cc_plan *p, uint32_t group, cc_launch *l)
 	l->cost += stream_cost((double)(l->rows * l->cols), (double)e.nacc, e.flops);
 }
 
-/* Strides of B along k and along the columns, each for one step and for RT_PANEL steps. */
-static void second_operand(const cc_plan *p, const cc_view *b, int64_t cols, int64_t *arg)
+/* Strides of an operand along its dimension d, for one step and for RT_PANEL steps. */
+static void strides_of(const cc_plan *p, const cc_view *v, int d, int64_t *arg)
 {
-	const ir_type *t = &p->f->ins[b->base].type;
-	bool turned = b->stride[0] == 1 && b->stride[1] != 1; /* of a matrix in panels */
+	bool turned = v->stride[0] == 1 && v->stride[1] != 1; /* of a matrix in panels */
+	bool down = (d == 0) != turned;                       /* its rows, not along its columns */
 
-	for (int d = 0; d < 2; d++) {
-		int64_t stride = d == 1 && cols == 1 ? 1 : b->stride[d];
-
-		arg[2 * d] = stride, arg[2 * d + 1] = stride * RT_PANEL;
-		if (p->panel[b->base]) { /* one of d runs down its rows, the other along its columns */
-			bool down = (d == 0) != turned;
-
-			arg[2 * d] = down ? RT_PANEL : 1;
-			arg[2 * d + 1] = RT_PANEL * (down ? RT_PANEL : t->dim[0]);
-		}
+	arg[0] = v->stride[d], arg[1] = v->stride[d] * RT_PANEL;
+	if (p->panel[v->base]) {
+		arg[0] = down ? RT_PANEL : 1;
+		arg[1] = RT_PANEL * (down ? RT_PANEL : p->f->ins[v->base].type.dim[0]);
 	}
 }
 
@@ -309,13 +305,17 @@ static void lower_matmul(cc_plan *p, uint32_t group)
 	l->operand[1] = (cc_operand){b.base, (size_t)b.offset * bytes, false};
 	l->operand[2] = (cc_operand){IR_NO_REF, 0, false};
 	l->noperand = 3;
-	l->arg = ar_new(p->a, int64_t, 8);
+	l->arg = ar_new(p->a, int64_t, 10);
 	l->arg[0] = k;
-	l->arg[1] = a.stride[ta ? 1 : 0], l->arg[2] = a.stride[ta ? 0 : 1];
-	second_operand(p, &b, l->cols, l->arg + 3);
-	l->narg = 8;
+	strides_of(p, &a, ta ? 1 : 0, l->arg + 1);
+	strides_of(p, &a, ta ? 0 : 1, l->arg + 3);
+	if (l->cols == 1)
+		b.stride[1] = 1;
+	strides_of(p, &b, 0, l->arg + 5);
+	strides_of(p, &b, 1, l->arg + 7);
+	l->narg = 10;
 	add_epilogue(p, group, l);
-	l->arg[7] = (int64_t)l->noperand - 3;
+	l->arg[9] = (int64_t)l->noperand - 3;
 }
 
 /* ---- calls ------------------------------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RT_ABI 2
+#define RT_ABI 3
 
 /* buf: one pointer per operand of the launch. arg: sizes, strides (in elements) and the bits of constants. */
 typedef void rt_kernel(void *const *buf, const int64_t *arg, int64_t r0, int64_t r1, int64_t c0, int64_t c1);

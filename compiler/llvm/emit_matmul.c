@@ -21,7 +21,8 @@ _Static_assert(K_PACK % K_BLOCK == 0 && K_BLOCK % RT_PANEL == 0, "packs begin wh
 
 /* ---- one tile ------------------------------------------------------------------------------------------------- */
 
-enum { T_A, T_B, T_C, T_HINTS, T_AS, T_AK, T_K, T_ADD }; /* T_ADD: C has the sum of earlier packs */
+/* T_AK64: see kernel.h; T_ADD: C has the sum of earlier packs */
+enum { T_A, T_B, T_C, T_HINTS, T_AS, T_AK, T_AK64, T_K, T_ADD };
 
 typedef struct tile {
 	int rows, vectors;
@@ -30,7 +31,7 @@ typedef struct tile {
 
 static LLVMTypeRef tile_type(em *e)
 {
-	return function_type(e, 4, 4);
+	return function_type(e, 4, 5);
 }
 
 /* The lines that a row of a slot has. */
@@ -91,7 +92,7 @@ static void chain(em *e, LLVMTypeRef s, const tile *t, val from, val to, val *ac
 {
 	int n = t->rows * t->vectors;
 	val row[16], v[EM_CARRY];
-	em_loop k;
+	em_loop piece, k;
 
 	if (t->pairs) { /* k counts pairs from here on */
 		from = LLVMBuildUDiv(e->b, from, em_int(e, 2), "");
@@ -102,7 +103,12 @@ static void chain(em *e, LLVMTypeRef s, const tile *t, val from, val to, val *ac
 	for (int i = 0; i < n; i++)
 		v[i] = em_float(e, 0, em_vector(e, s));
 	v[n] = em_element(e, s, em_param(e, T_B), times(e, from, em_int(e, panel_width(e))));
-	v[n + 1] = times(e, from, em_param(e, T_AK));
+	v[n + 1] = em_int(e, 0);
+	em_loop_begin(e, &piece, from, to, RT_PANEL, v, n + 2);
+	for (int i = 0; i < n + 2; i++)
+		v[i] = piece.v[i];
+	v[n + 1] = in_panels(e, piece.i, em_param(e, T_AK), em_param(e, T_AK64));
+	from = piece.i, to = smaller(e, to, plus(e, piece.i, em_int(e, RT_PANEL)));
 	for (int unroll = UNROLL; unroll >= 1; unroll -= UNROLL - 1) {
 		em_loop_begin(e, &k, from, LLVMBuildSub(e->b, to, em_int(e, unroll - 1), ""), unroll, v, n + 2);
 		for (int i = 0; i < n + 2; i++)
@@ -116,8 +122,9 @@ static void chain(em *e, LLVMTypeRef s, const tile *t, val from, val to, val *ac
 			v[i] = k.out[i];
 		from = k.i_out;
 	}
+	em_loop_end(e, &piece, v);
 	for (int i = 0; i < n; i++)
-		acc[i] = v[i];
+		acc[i] = piece.out[i];
 }
 
 /* C = acc, or C += acc. */
@@ -157,7 +164,7 @@ static val emit_tile(em *e, LLVMTypeRef s, const tile *t)
 /* ---- the rectangle ---------------------------------------------------------------------------------------------- */
 
 /* Arguments of the kernel (kernel.h). */
-enum { ARG_K, ARG_AS, ARG_AK, ARG_BK, ARG_BK64, ARG_BC, ARG_BC64, ARG_BUFFERS, ARG_STREAMS, ARG_REST };
+enum { ARG_K, ARG_AS, ARG_AS64, ARG_AK, ARG_AK64, ARG_BK, ARG_BK64, ARG_BC, ARG_BC64, ARG_BUFFERS, ARG_STREAMS, ARG_REST };
 
 typedef struct matmul {
 	em *e;
@@ -166,7 +173,7 @@ typedef struct matmul {
 	int heights, height[HEIGHTS];
 	val tile[HEIGHTS][WIDTHS]; /* functions: by height, and by vectors - 1 */
 	val pack_rows, pack_turned, pack_a;
-	val k, as, ak, bk, bk64, bc, bc64, a, b;
+	val k, as, as64, ak, ak64, bk, bk64, bc, bc64, a, b;
 	val packed, c, hints;     /* memory of the call: a panel of B; finished tiles; SLOTS x (address, bytes per row) */
 	val packed_a, words;      /* A in bf16, and the distance of its rows */
 	val many;                 /* k is longer than a pack: sums of rows_pack rows wait in c */
@@ -209,7 +216,8 @@ static void enter(matmul *m)
 	em_loop l;
 
 	m->k = em_load_arg(e, args, ARG_K);
-	m->as = em_load_arg(e, args, ARG_AS), m->ak = em_load_arg(e, args, ARG_AK);
+	m->as = em_load_arg(e, args, ARG_AS), m->as64 = em_load_arg(e, args, ARG_AS64);
+	m->ak = em_load_arg(e, args, ARG_AK), m->ak64 = em_load_arg(e, args, ARG_AK64);
 	m->bk = em_load_arg(e, args, ARG_BK), m->bk64 = em_load_arg(e, args, ARG_BK64);
 	m->bc = em_load_arg(e, args, ARG_BC), m->bc64 = em_load_arg(e, args, ARG_BC64);
 	m->a = em_load_ptr(e, bufs, 0), m->b = em_load_ptr(e, bufs, 1), m->code = em_load_ptr(e, bufs, 2);
@@ -279,11 +287,15 @@ static val hint_rows(matmul *m, const part *p, val next, val from, val slots)
 	val wanted = LLVMBuildAnd(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, p->j, em_param(e, 4), ""),
 				  LLVMBuildICmp(e->b, LLVMIntEQ, m->ak, em_int(e, 1), ""), "");
 	val to = LLVMBuildSelect(e->b, wanted, smaller(e, slots, plus(e, from, needed)), from, "");
-	val at = em_element(e, m->s, m->a, plus(e, times(e, next, m->as), p->k)), stride = times(e, m->as, LLVMSizeOf(m->s));
+	val at = in_panels(e, next, m->as, m->as64), stride = times(e, m->as, LLVMSizeOf(m->s));
 	em_loop l;
 
 	em_loop_begin(e, &l, from, to, 1, NULL, 0);
-	set_hint(m, l.i, em_element(e, m->s, at, times(e, LLVMBuildSub(e->b, l.i, from, ""), em_int(e, panel_width(e)))), stride);
+	{
+		val k = plus(e, p->k, times(e, LLVMBuildSub(e->b, l.i, from, ""), em_int(e, panel_width(e))));
+
+		set_hint(m, l.i, em_element(e, m->s, m->a, plus(e, at, in_panels(e, k, m->ak, m->ak64))), stride);
+	}
 	em_loop_end(e, &l, NULL);
 	return to;
 }
@@ -331,51 +343,58 @@ static void call_epilogue(matmul *m, val c, val i, int rows, val j, val width)
 	LLVMBuildCall2(e->b, LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, 6, 0), m->code, arg, 6, "");
 }
 
-/* Rows of p, rounded or in pairs. */
+static val a_element(matmul *m, val i, val k)
+{
+	em *e = m->e;
+
+	return em_element(e, m->s, m->a, plus(e, in_panels(e, i, m->as, m->as64), in_panels(e, k, m->ak, m->ak64)));
+}
+
+/* Rows of p, rounded or in pairs; they are not in panels (layout.c). */
 static void pack_a(matmul *m, const part *p)
 {
 	em *e = m->e;
-	val from = em_element(e, m->s, m->a, plus(e, times(e, p->i0, m->as), times(e, p->k, m->ak)));
+	val from = a_element(m, p->i0, p->k);
 
 	LLVMBuildCall2(e->b, em_pack_a_type(e), m->pack_a,
 		       (val[]){m->packed_a, from, m->as, m->ak, p->n, LLVMBuildSub(e->b, p->i1, p->i0, ""), m->words}, 7, "");
 }
 
 /* Where the tile at row i of p finds A, and its strides. */
-static val a_of(matmul *m, const part *p, val i, val *as, val *ak)
+static val a_of(matmul *m, const part *p, val i, val *as, val *ak, val *ak64)
 {
 	em *e = m->e;
 	val columns;
 
-	*as = m->as, *ak = m->ak;
+	*as = m->as, *ak = m->ak, *ak64 = m->ak64;
 	if (m->how == EM_PACK_PLAIN)
-		return em_element(e, m->s, m->a, plus(e, times(e, i, m->as), times(e, p->k, m->ak)));
+		return a_element(m, i, p->k);
 	columns = em_is_columns(e, m->as, m->ak);
 	*as = LLVMBuildSelect(e->b, columns, em_int(e, 1), m->words, "");
 	*ak = LLVMBuildSelect(e->b, columns, em_int(e, m->rows_pack), em_int(e, 1), "");
+	*ak64 = times(e, *ak, em_int(e, RT_PANEL));
 	return em_element(e, m->s, m->packed_a, times(e, LLVMBuildSub(e->b, i, p->i0, ""), *as));
 }
 
 static void one_tile(matmul *m, const part *p, val fn, int rows, val i)
 {
 	em *e = m->e;
-	val row = LLVMBuildSub(e->b, i, p->i0, ""), last, c, as, ak, a = a_of(m, p, i, &as, &ak);
+	val row = LLVMBuildSub(e->b, i, p->i0, ""), last, c, as, ak, ak64, a = a_of(m, p, i, &as, &ak, &ak64);
 	em_if f;
 
 	c = em_element(e, m->s, m->c, LLVMBuildSelect(e->b, m->many, times(e, row, em_int(e, RT_PANEL)), em_int(e, 0), ""));
 	hint(m, p, i, rows, LLVMBuildUDiv(e->b, row, em_int(e, rows), ""));
-	LLVMBuildCall2(e->b, tile_type(e), fn, (val[]){a, p->b, c, m->hints, as, ak, p->n, p->k}, 8, "");
+	LLVMBuildCall2(e->b, tile_type(e), fn, (val[]){a, p->b, c, m->hints, as, ak, ak64, p->n, p->k}, 9, "");
 	last = LLVMBuildICmp(e->b, LLVMIntSGE, plus(e, p->k, p->n), m->k, "");
 	em_if_begin(e, &f, last);
 	call_epilogue(m, c, i, rows, p->j, p->width);
 	em_if_end(e, &f);
 }
 
-/* All rows: tiles of all rows, then of 4, 2 and 1. */
-static void rows_of_part(matmul *m, const part *p)
+/* Rows [lo, hi): tiles of all rows, then of 4, 2 and 1. */
+static void some_rows(matmul *m, const part *p, val lo, val hi)
 {
 	em *e = m->e;
-	val lo = p->i0;
 
 	for (int h = 0; h < m->heights; h++) {
 		val fn = m->tile[h][0];
@@ -383,11 +402,29 @@ static void rows_of_part(matmul *m, const part *p)
 
 		for (int v = 2; v <= e->t->tile_vectors; v++)
 			fn = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGE, p->vectors, em_int(e, v), ""), m->tile[h][v - 1], fn, "");
-		em_loop_begin(e, &i, lo, LLVMBuildSub(e->b, p->i1, em_int(e, m->height[h] - 1), ""), m->height[h], NULL, 0);
+		em_loop_begin(e, &i, lo, LLVMBuildSub(e->b, hi, em_int(e, m->height[h] - 1), ""), m->height[h], NULL, 0);
 		one_tile(m, p, fn, m->height[h], i.i);
 		em_loop_end(e, &i, NULL);
 		lo = i.i_out;
 	}
+}
+
+/* All rows; where they lie side by side in panels, those of one panel at a time, so that no tile straddles two. */
+static void rows_of_part(matmul *m, const part *p)
+{
+	em *e = m->e;
+	val size = em_int(e, RT_PANEL), first = LLVMBuildUDiv(e->b, p->i0, size, ""), lo, hi;
+	val panels = LLVMBuildICmp(e->b, LLVMIntNE, m->as64, times(e, m->as, size), "");
+	val count = LLVMBuildSub(e->b, LLVMBuildUDiv(e->b, plus(e, p->i1, em_int(e, RT_PANEL - 1)), size, ""), first, "");
+	em_loop n;
+
+	if (m->how != EM_PACK_PLAIN)
+		panels = LLVMConstInt(e->i1, 0, 0);
+	em_loop_begin(e, &n, em_int(e, 0), LLVMBuildSelect(e->b, panels, count, em_int(e, 1), ""), 1, NULL, 0);
+	lo = times(e, plus(e, first, n.i), size), hi = smaller(e, p->i1, plus(e, lo, size));
+	lo = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, lo, p->i0, ""), p->i0, lo, "");
+	some_rows(m, p, LLVMBuildSelect(e->b, panels, lo, p->i0, ""), LLVMBuildSelect(e->b, panels, hi, p->i1, ""));
+	em_loop_end(e, &n, NULL);
 }
 
 /* Does part p of B lie the way tiles read it: rows as far apart as a tile is wide? Tiles read whole vectors, so these must end
