@@ -292,8 +292,8 @@ static void lower_matmul(cc_plan *p, uint32_t group)
 	l->kernel = ar_new(p->a, cc_kernel, 1);
 	l->kernel->kind = CC_KERNEL_MATMUL;
 	l->kernel->dtype = in->type.dtype;
-	l->kernel->k_pack = p->schedule.k_pack;
 	l->kernel->bf16 = ir_attr_int(in, IR_ATTR_bf16);
+	l->kernel->k_pack = l->kernel->bf16 ? 1024 : p->schedule.k_pack; /* rounding A for every pack would cost more than L1 gives */
 	l->name = ar_printf(p->a, "matmul %lldx%lldx%lld", (long long)in->type.dim[0], (long long)in->type.dim[1], (long long)k);
 	l->rows = in->type.dim[0], l->cols = in->type.dim[1];
 	l->row_block = CC_MATMUL_ROW_BLOCK, l->col_block = RT_PANEL;

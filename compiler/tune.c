@@ -13,7 +13,7 @@
 
 cc_schedule cc_schedule_default(void)
 {
-	return (cc_schedule){.k_pack = 1024, .panels = true, .solo_us = 1.2, .cut_us = 1.0};
+	return (cc_schedule){.k_pack = 128, .panels = true, .solo_us = 1.2, .cut_us = 1.0};
 }
 
 /* Fields with the values that are tried; each on top of the best so far. */
@@ -21,7 +21,7 @@ static const struct {
 	enum { K_PACK, PANELS, SOLO, CUT } field;
 	double value;
 } choices[] = {
-	{K_PACK, 128}, {K_PACK, 256}, {PANELS, 0}, {SOLO, 4}, {SOLO, 12}, {CUT, 3}, {CUT, 10},
+	{K_PACK, 256}, {K_PACK, 1024}, {PANELS, 0}, {SOLO, 4}, {SOLO, 12}, {CUT, 3}, {CUT, 10},
 };
 
 static cc_schedule changed(cc_schedule s, size_t i)

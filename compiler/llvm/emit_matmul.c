@@ -179,7 +179,7 @@ typedef struct matmul {
 	val many;                 /* k is longer than a pack: sums of rows_pack rows wait in c */
 	int64_t rows_pack, k_pack;
 	val code, bufs, args, streams;
-	val next;                 /* the next panel of B, or packed memory */
+	val next;                 /* the part of B that comes next, or the first one again */
 } matmul;
 
 static void emit_functions(matmul *m)
@@ -246,7 +246,7 @@ static void enter(matmul *m)
 typedef struct part {
 	val i0, i1;     /* rows of A */
 	val j, width;   /* columns of C */
-	val k, n;       /* [k, k + n) */
+	val k, n, last; /* [k, k + n); last: that is the end of k */
 	val vectors;
 	val b;          /* packed */
 } part;
@@ -261,16 +261,17 @@ static void set_hint(matmul *m, val slot, val address, val stride)
 }
 
 /* Streams of the epilogue under the tile at row i; returns their number. */
-static val hint_streams(matmul *m, val i, val j, val slots)
+static val hint_streams(matmul *m, const part *p, val i, val slots)
 {
 	em *e = m->e;
-	val args = em_param(e, 1), count = smaller(e, m->streams, slots), size = LLVMSizeOf(m->s);
+	val args = em_param(e, 1), size = LLVMSizeOf(m->s);
+	val count = LLVMBuildSelect(e->b, p->last, smaller(e, m->streams, slots), em_int(e, 0), "");
 	em_loop l;
 
 	em_loop_begin(e, &l, em_int(e, 0), count, 1, NULL, 0);
 	{
 		val at = em_element(e, e->i64, args, plus(e, em_int(e, ARG_REST), times(e, l.i, em_int(e, 3))));
-		val row = em_load_arg(e, at, 1), offset = plus(e, times(e, i, row), in_panels(e, j, size, em_load_arg(e, at, 2)));
+		val row = em_load_arg(e, at, 1), offset = plus(e, times(e, i, row), in_panels(e, p->j, size, em_load_arg(e, at, 2)));
 		val base = LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, m->bufs, em_load_arg(e, at, 0)), "");
 
 		set_hint(m, l.i, em_element(e, e->i8, base, offset), row);
@@ -300,7 +301,7 @@ static val hint_rows(matmul *m, const part *p, val next, val from, val slots)
 	return to;
 }
 
-/* The tile number n of its panel asks for the n-th share of the next panel of B. */
+/* The tile number n of its part asks for the n-th share of the next part of B. */
 static void hint_panel(matmul *m, const part *p, val n, val from, val slots)
 {
 	em *e = m->e;
@@ -325,7 +326,7 @@ static void hint(matmul *m, const part *p, val i, int rows, val n)
 	em *e = m->e;
 	int64_t lines = SLOT_ROWS * slot_width(e);
 	val slots = smaller(e, em_int(e, SLOTS), LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, lines - 1)), em_int(e, lines), ""));
-	val from = hint_streams(m, i, p->j, slots);
+	val from = hint_streams(m, p, i, slots);
 
 	from = hint_rows(m, p, plus(e, i, em_int(e, rows)), from, slots);
 	hint_panel(m, p, n, from, slots);
@@ -379,14 +380,13 @@ static val a_of(matmul *m, const part *p, val i, val *as, val *ak, val *ak64)
 static void one_tile(matmul *m, const part *p, val fn, int rows, val i)
 {
 	em *e = m->e;
-	val row = LLVMBuildSub(e->b, i, p->i0, ""), last, c, as, ak, ak64, a = a_of(m, p, i, &as, &ak, &ak64);
+	val row = LLVMBuildSub(e->b, i, p->i0, ""), c, as, ak, ak64, a = a_of(m, p, i, &as, &ak, &ak64);
 	em_if f;
 
 	c = em_element(e, m->s, m->c, LLVMBuildSelect(e->b, m->many, times(e, row, em_int(e, RT_PANEL)), em_int(e, 0), ""));
 	hint(m, p, i, rows, LLVMBuildUDiv(e->b, row, em_int(e, rows), ""));
 	LLVMBuildCall2(e->b, tile_type(e), fn, (val[]){a, p->b, c, m->hints, as, ak, ak64, p->n, p->k}, 9, "");
-	last = LLVMBuildICmp(e->b, LLVMIntSGE, plus(e, p->k, p->n), m->k, "");
-	em_if_begin(e, &f, last);
+	em_if_begin(e, &f, p->last);
 	call_epilogue(m, c, i, rows, p->j, p->width);
 	em_if_end(e, &f);
 }
@@ -468,12 +468,18 @@ static void panel(matmul *m, val i0, val i1, val j)
 	em_if f;
 
 	p.vectors = LLVMBuildUDiv(e->b, plus(e, p.width, em_int(e, e->lanes - 1)), em_int(e, e->lanes), "");
-	m->next = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, ahead, em_param(e, 5), ""),
-				  em_element(e, m->s, m->b, in_panels(e, ahead, m->bc, m->bc64)), m->b, "");
+	ahead = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, ahead, em_param(e, 5), ""), ahead, em_int(e, 0), "");
 	em_loop_begin(e, &l, em_int(e, 0), LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, m->k, one, ""), m->k, one, ""),
 		      m->k_pack, NULL, 0);
 	p.k = l.i;
 	p.n = smaller(e, LLVMBuildSub(e->b, m->k, l.i, ""), em_int(e, m->k_pack));
+	p.last = LLVMBuildICmp(e->b, LLVMIntSGE, plus(e, p.k, p.n), m->k, "");
+	{
+		val k = LLVMBuildSelect(e->b, p.last, em_int(e, 0), plus(e, p.k, p.n), "");
+		val column = LLVMBuildSelect(e->b, p.last, ahead, j, "");
+
+		m->next = em_element(e, m->s, m->b, plus(e, in_panels(e, k, m->bk, m->bk64), in_panels(e, column, m->bc, m->bc64)));
+	}
 	p.b = packed(m, &p);
 	if (m->how != EM_PACK_PLAIN) {
 		em_if_begin(e, &f, m->many);
