@@ -16,6 +16,8 @@ ir_key cc_kernel_key(const cc_machine *m, const cc_kernel *k)
 	sb_printf(&s, "gradmill abi%d code %s llvm%s %s %s %s O%d\n", RT_ABI, CC_CODE_HASH, LLVM_VERSION_STRING, m->triple, m->cpu,
 		  m->features, (int)m->opt);
 	cc_kernel_print(k, &s);
+	if (k->bf16) /* what the process may use is not in the features */
+		sb_printf(&s, " %d", (int)m->level.bf16);
 	key = ir_hash(s.s, s.n);
 	sb_fini(&s);
 	return key;

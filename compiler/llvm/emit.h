@@ -7,13 +7,21 @@
 #include <llvm-c/Core.h>
 #include "compiler/kernel.h"
 
+/* How products of bf16 operands are computed; the same bits in each, see Note [bf16] in target.c. */
+typedef enum cc_bf16 {
+	CC_BF16_FMA,  /* operands rounded, as f32 */
+	CC_BF16_DOT,  /* VDPBF16PS, two k a word */
+	CC_BF16_TILES /* TDPBF16PS, AMX's tiles */
+} cc_bf16;
+
 /* What code is made for. One row per level in target.c. */
 typedef struct cc_target {
 	const char *level; /* "avx512", "avx2", "sse2" */
 	int vector_bytes;
 	int tile_rows, tile_vectors; /* register tile of matmul */
 	int chains; /* of the peak kernel: more than latency times units, and fit into the registers beside two operands */
-	bool fma, pairs; /* pairs: VDPBF16PS is faster than two multiply-adds */
+	bool fma;
+	cc_bf16 bf16;
 } cc_target;
 
 /* One kernel being written. */

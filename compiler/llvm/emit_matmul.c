@@ -26,6 +26,7 @@ enum { T_A, T_B, T_C, T_HINTS, T_AS, T_AK, T_AK64, T_K, T_ADD };
 
 typedef struct tile {
 	int rows, vectors;
+	bool bf16;
 	bool pairs; /* A and B are words of pairs of k (matmul.h) */
 } tile;
 
@@ -139,18 +140,32 @@ static void put_tile(em *e, LLVMTypeRef s, const tile *t, const val *acc, bool a
 		}
 }
 
+/* The sum over the block of k that begins with from: a chain, in bf16 two (Note [bf16] in target.c). */
+static void block(em *e, LLVMTypeRef s, const tile *t, val from, int64_t size, val *acc)
+{
+	val k = em_param(e, T_K), second[EM_CARRY], half = plus(e, from, em_int(e, size / 2));
+
+	chain(e, s, t, from, smaller(e, k, t->bf16 ? half : plus(e, from, em_int(e, size))), acc);
+	if (!t->bf16)
+		return;
+	chain(e, s, t, half, smaller(e, k, plus(e, from, em_int(e, size))), second);
+	for (int i = 0; i < t->rows * t->vectors; i++)
+		acc[i] = LLVMBuildFAdd(e->b, acc[i], second[i], "");
+}
+
 /* Block after block of k; the first one of all is stored, the others are added to it. */
 static val emit_tile(em *e, LLVMTypeRef s, const tile *t)
 {
 	outer o = begin_function(e, "tile", tile_type(e));
+	int64_t size = t->bf16 ? 2 * BF16_CHAIN : K_BLOCK;
 	val k = em_param(e, T_K), acc[EM_CARRY], add, one = em_int(e, 1);
 	em_loop l;
 	em_if f;
 
 	/* at least one round: a product over nothing is zero */
-	em_loop_begin(e, &l, em_int(e, 0), LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, k, one, ""), k, one, ""), K_BLOCK,
+	em_loop_begin(e, &l, em_int(e, 0), LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, k, one, ""), k, one, ""), size,
 		      NULL, 0);
-	chain(e, s, t, l.i, smaller(e, k, plus(e, l.i, em_int(e, K_BLOCK))), acc);
+	block(e, s, t, l.i, size, acc);
 	add = LLVMBuildICmp(e->b, LLVMIntNE, LLVMBuildOr(e->b, l.i, em_param(e, T_ADD), ""), em_int(e, 0), "");
 	for (int n = 1; n >= 0; n--) {
 		em_if_begin(e, &f, n ? add : LLVMBuildNot(e->b, add, ""));
@@ -158,6 +173,65 @@ static val emit_tile(em *e, LLVMTypeRef s, const tile *t)
 		em_if_end(e, &f);
 	}
 	em_loop_end(e, &l, NULL);
+	return end_function(e, o);
+}
+
+/* ---- AMX ------------------------------------------------------------------------------------------------------ */
+
+static val tile_number(em *e, int n)
+{
+	return LLVMConstInt(e->i8, (unsigned long long)n, 0);
+}
+
+/* Eight tiles of 16 rows of 64 bytes: up to WIDTHS of C, one of A, and B in turns. */
+enum { TILE_A = WIDTHS, TILE_B, TILE_COUNT = 8 };
+
+static void enter_tiles(em *e)
+{
+	static const uint64_t config[8] = {1, 0, 0x0040004000400040, 0x0040004000400040, 0, 0, 0x1010101010101010, 0};
+	val at = LLVMBuildArrayAlloca(e->b, e->i64, em_int(e, 8), "");
+
+	LLVMSetAlignment(at, LINE);
+	for (int i = 0; i < 8; i++)
+		LLVMBuildStore(e->b, em_int(e, (int64_t)config[i]), em_element(e, e->i64, at, em_int(e, i)));
+	em_call(e, "llvm.x86.ldtilecfg", NULL, 0, &at, 1);
+}
+
+/* For C's tile of 16 rows and so many vectors; A and B are words, A's rows T_AS apart, T_K counts k's. */
+static val emit_amx_tile(em *e, int vectors)
+{
+	outer o = begin_function(e, "tile", tile_type(e));
+	val k = em_param(e, T_K), c_row = em_int(e, RT_PANEL * 4), a_row = times(e, em_param(e, T_AS), em_int(e, 4)), word;
+	val b_row = em_int(e, panel_bytes(e)), c[WIDTHS], add = LLVMBuildICmp(e->b, LLVMIntNE, em_param(e, T_ADD), em_int(e, 0), "");
+	em_loop l;
+	em_if f;
+
+	for (int j = 0; j < vectors; j++)
+		c[j] = em_element(e, e->f32, em_param(e, T_C), em_int(e, (int64_t)j * e->lanes));
+	for (int n = 1; n >= 0; n--) {
+		em_if_begin(e, &f, n ? add : LLVMBuildNot(e->b, add, ""));
+		for (int j = 0; j < vectors; j++)
+			if (n)
+				em_call(e, "llvm.x86.tileloadd64", NULL, 0, (val[]){tile_number(e, j), c[j], c_row}, 3);
+			else
+				em_call(e, "llvm.x86.tilezero", NULL, 0, (val[]){tile_number(e, j)}, 1);
+		em_if_end(e, &f);
+	}
+	em_loop_begin(e, &l, em_int(e, 0), k, (int64_t)2 * BF16_CHAIN, NULL, 0);
+	for (int u = 0; u < 2 * BF16_CHAIN; u += UNROLL)
+		prefetch_some(e, plus(e, l.i, em_int(e, u)));
+	word = LLVMBuildUDiv(e->b, l.i, em_int(e, 2), "");
+	em_call(e, "llvm.x86.tileloadd64", NULL, 0, (val[]){tile_number(e, TILE_A), em_element(e, e->f32, em_param(e, T_A), word), a_row}, 3);
+	for (int j = 0; j < vectors; j++) {
+		val from = plus(e, times(e, word, em_int(e, panel_width(e))), em_int(e, (int64_t)j * e->lanes));
+		val b = tile_number(e, TILE_B + j % (TILE_COUNT - TILE_B));
+
+		em_call(e, "llvm.x86.tileloadd64", NULL, 0, (val[]){b, em_element(e, e->f32, em_param(e, T_B), from), b_row}, 3);
+		em_call(e, "llvm.x86.tdpbf16ps", NULL, 0, (val[]){tile_number(e, j), tile_number(e, TILE_A), b}, 3);
+	}
+	em_loop_end(e, &l, NULL);
+	for (int j = 0; j < vectors; j++)
+		em_call(e, "llvm.x86.tilestored64", NULL, 0, (val[]){tile_number(e, j), c[j], c_row}, 3);
 	return end_function(e, o);
 }
 
@@ -185,13 +259,16 @@ typedef struct matmul {
 static void emit_functions(matmul *m)
 {
 	em *e = m->e;
-	int rows = e->t->tile_rows;
+	int rows = m->how == EM_PACK_TILES ? TILE_ROWS : e->t->tile_rows;
 
 	while (rows >= 1) {
 		m->height[m->heights] = rows;
 		for (int v = 1; v <= e->t->tile_vectors; v++)
-			m->tile[m->heights][v - 1] = emit_tile(e, m->s, &(tile){rows, v, m->how == EM_PACK_PAIRS});
+			m->tile[m->heights][v - 1] = m->how == EM_PACK_TILES ? emit_amx_tile(e, v) :
+				emit_tile(e, m->s, &(tile){rows, v, m->how != EM_PACK_PLAIN, m->how == EM_PACK_PAIRS});
 		m->heights++;
+		if (m->how == EM_PACK_TILES) /* the last one has rows to spare */
+			break;
 		rows = rows > 4 ? 4 : rows / 2;
 	}
 	m->pack_rows = em_pack_rows(e, m->s, m->how);
@@ -225,10 +302,9 @@ static void enter(matmul *m)
 	m->args = em_element(e, e->i64, args, plus(e, em_int(e, ARG_REST), times(e, m->streams, em_int(e, 3))));
 	m->many = LLVMBuildICmp(e->b, LLVMIntSGT, m->k, pack, "");
 	m->packed = room(m, times(e, plus(e, smaller(e, m->k, pack), em_int(e, e->lanes)), em_int(e, panel_width(e))));
-	m->c = room(m, times(e, LLVMBuildSelect(e->b, m->many, em_int(e, m->rows_pack), em_int(e, e->t->tile_rows), ""),
-			     em_int(e, RT_PANEL)));
+	m->c = room(m, times(e, LLVMBuildSelect(e->b, m->many, em_int(e, m->rows_pack), em_int(e, m->height[0]), ""), em_int(e, RT_PANEL)));
 	if (m->how != EM_PACK_PLAIN) {
-		val per = em_int(e, (m->how == EM_PACK_PAIRS ? 2 : 1) * (int64_t)e->lanes), k = smaller(e, m->k, pack);
+		val per = em_int(e, k_per_word(m->how) * e->lanes), k = smaller(e, m->k, pack);
 
 		k = LLVMBuildUDiv(e->b, plus(e, k, LLVMBuildSub(e->b, per, em_int(e, 1), "")), per, "");
 		m->words = times(e, k, em_int(e, e->lanes));
@@ -333,12 +409,12 @@ static void hint(matmul *m, const part *p, val i, int rows, val n)
 }
 
 /* The epilogue addresses its tile by row and column of C, so the pointer is moved back by them. */
-static void call_epilogue(matmul *m, val c, val i, int rows, val j, val width)
+static void call_epilogue(matmul *m, val c, val i, val rows, val j, val width)
 {
 	em *e = m->e;
 	LLVMTypeRef t[6] = {e->ptr, e->ptr, e->i64, e->i64, e->i64, e->i64};
 	val back = plus(e, times(e, i, em_int(e, RT_PANEL)), j);
-	val arg[6] = {m->bufs, m->args, i, plus(e, i, em_int(e, rows)), j, plus(e, j, width)};
+	val arg[6] = {m->bufs, m->args, i, plus(e, i, rows), j, plus(e, j, width)};
 
 	LLVMBuildStore(e->b, em_element(e, m->s, c, LLVMBuildNeg(e->b, back, "")), m->bufs);
 	LLVMBuildCall2(e->b, LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, 6, 0), m->code, arg, 6, "");
@@ -370,14 +446,15 @@ static val a_of(matmul *m, const part *p, val i, val *as, val *ak, val *ak64)
 	*as = m->as, *ak = m->ak, *ak64 = m->ak64;
 	if (m->how == EM_PACK_PLAIN)
 		return a_element(m, i, p->k);
-	columns = em_is_columns(e, m->as, m->ak);
+	columns = m->how == EM_PACK_TILES ? LLVMConstInt(e->i1, 0, 0) : em_is_columns(e, m->as, m->ak);
 	*as = LLVMBuildSelect(e->b, columns, em_int(e, 1), m->words, "");
 	*ak = LLVMBuildSelect(e->b, columns, em_int(e, m->rows_pack), em_int(e, 1), "");
 	*ak64 = times(e, *ak, em_int(e, RT_PANEL));
 	return em_element(e, m->s, m->packed_a, times(e, LLVMBuildSub(e->b, i, p->i0, ""), *as));
 }
 
-static void one_tile(matmul *m, const part *p, val fn, int rows, val i)
+/* The tile at row i of the function fn for so many rows; it is C's up to row hi. */
+static void one_tile(matmul *m, const part *p, val fn, int rows, val i, val hi)
 {
 	em *e = m->e;
 	val row = LLVMBuildSub(e->b, i, p->i0, ""), c, as, ak, ak64, a = a_of(m, p, i, &as, &ak, &ak64);
@@ -387,7 +464,7 @@ static void one_tile(matmul *m, const part *p, val fn, int rows, val i)
 	hint(m, p, i, rows, LLVMBuildUDiv(e->b, row, em_int(e, rows), ""));
 	LLVMBuildCall2(e->b, tile_type(e), fn, (val[]){a, p->b, c, m->hints, as, ak, ak64, p->n, p->k}, 9, "");
 	em_if_begin(e, &f, p->last);
-	call_epilogue(m, c, i, rows, p->j, p->width);
+	call_epilogue(m, c, i, smaller(e, em_int(e, rows), LLVMBuildSub(e->b, hi, i, "")), p->j, p->width);
 	em_if_end(e, &f);
 }
 
@@ -402,8 +479,9 @@ static void some_rows(matmul *m, const part *p, val lo, val hi)
 
 		for (int v = 2; v <= e->t->tile_vectors; v++)
 			fn = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGE, p->vectors, em_int(e, v), ""), m->tile[h][v - 1], fn, "");
-		em_loop_begin(e, &i, lo, LLVMBuildSub(e->b, hi, em_int(e, m->height[h] - 1), ""), m->height[h], NULL, 0);
-		one_tile(m, p, fn, m->height[h], i.i);
+		em_loop_begin(e, &i, lo, m->how == EM_PACK_TILES ? hi : LLVMBuildSub(e->b, hi, em_int(e, m->height[h] - 1), ""),
+			      m->height[h], NULL, 0);
+		one_tile(m, p, fn, m->height[h], i.i, hi);
 		em_loop_end(e, &i, NULL);
 		lo = i.i_out;
 	}
@@ -500,6 +578,7 @@ static void probe_stack(em *e)
 
 void em_matmul_kernel(em *e, const cc_kernel *k)
 {
+	static const em_pack bf16_pack[] = {[CC_BF16_FMA] = EM_PACK_ROUND, [CC_BF16_DOT] = EM_PACK_PAIRS, [CC_BF16_TILES] = EM_PACK_TILES};
 	matmul m = {.e = e, .s = em_scalar(e, k->dtype), .k_pack = k->k_pack};
 	int64_t rest;
 	val r0 = em_param(e, 2), r1 = em_param(e, 3), rows = LLVMBuildSub(e->b, r1, r0, ""), step, i0, i1;
@@ -507,7 +586,7 @@ void em_matmul_kernel(em *e, const cc_kernel *k)
 	em_if f;
 
 	e->lanes = e->t->vector_bytes / (int)ir_dtype_size(k->dtype);
-	m.how = !k->bf16 ? EM_PACK_PLAIN : e->t->pairs ? EM_PACK_PAIRS : EM_PACK_ROUND;
+	m.how = k->bf16 ? bf16_pack[e->t->bf16] : EM_PACK_PLAIN;
 	m.rows_pack = rows_pack(k->dtype, m.how);
 	probe_stack(e);
 	IR_ASSERT(k->k_pack > 0 && k->k_pack <= K_PACK && k->k_pack / K_BLOCK * K_BLOCK == k->k_pack, "pack of %d rows", k->k_pack);
@@ -515,6 +594,8 @@ void em_matmul_kernel(em *e, const cc_kernel *k)
 	IR_ASSERT(rest == 0, "a tile must not straddle panels");
 	emit_functions(&m);
 	enter(&m);
+	if (m.how == EM_PACK_TILES)
+		enter_tiles(e);
 	step = em_int(e, m.rows_pack);
 	if (m.how == EM_PACK_PLAIN) /* nothing waits, unless k is long: all rows at once */
 		step = LLVMBuildSelect(e->b, m.many, step, plus(e, rows, em_int(e, 1)), "");
@@ -530,6 +611,8 @@ void em_matmul_kernel(em *e, const cc_kernel *k)
 	panel(&m, i0, i1, j.i);
 	em_loop_end(e, &j, NULL);
 	em_loop_end(e, &i, NULL);
+	if (m.how == EM_PACK_TILES)
+		em_call(e, "llvm.x86.tilerelease", NULL, 0, NULL, 0);
 	LLVMBuildRetVoid(e->b);
 }
 

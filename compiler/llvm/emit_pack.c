@@ -51,7 +51,12 @@ typedef struct packing {
 static val packed_row(const packing *p, val k)
 {
 	em *e = p->e;
-	val row = p->how == EM_PACK_PAIRS ? LLVMBuildUDiv(e->b, k, em_int(e, 2), "") : k;
+	val row = k;
+
+	if (p->how == EM_PACK_PAIRS)
+		row = LLVMBuildUDiv(e->b, k, em_int(e, 2), "");
+	if (p->how == EM_PACK_TILES) /* k is in the first half of its 32 */
+		row = LLVMBuildSub(e->b, k, times(e, LLVMBuildUDiv(e->b, k, em_int(e, 32), ""), em_int(e, 16)), "");
 
 	return em_element(e, p->s, em_param(e, P_TO), times(e, row, em_int(e, panel_width(e))));
 }
@@ -69,16 +74,66 @@ static val row_part(const packing *p, val row, val column, val mask, val inside)
 	return em_load(e, p->s, em_element(e, p->s, row, column), mask);
 }
 
+static void masks_of_width(const packing *p, val *mask)
+{
+	em *e = p->e;
+
+	for (int v = 0; v < e->t->tile_vectors; v++)
+		mask[v] = p->whole ? NULL : em_mask(e, LLVMBuildSub(e->b, em_param(e, P_WIDTH), em_int(e, (int64_t)v * e->lanes), ""));
+}
+
+/* Rows k and k + 16 of the 32 that begin with a multiple of 32; edges: some of them are outside. */
+static void pack_rows_of_tile(const packing *p, val first, val *mask, bool edges)
+{
+	em *e = p->e;
+	val stride = em_param(e, P_STRIDE), count = em_param(e, P_K), k, lower, upper, to;
+	em_loop l;
+
+	em_loop_begin(e, &l, em_int(e, 0), em_int(e, BF16_CHAIN), 1, NULL, 0);
+	k = plus(e, first, l.i);
+	lower = em_element(e, p->s, em_param(e, P_FROM), times(e, k, stride));
+	upper = em_element(e, p->s, lower, times(e, stride, em_int(e, BF16_CHAIN)));
+	to = packed_row(p, k);
+	for (int v = 0; v < e->t->tile_vectors; v++) {
+		val column = em_int(e, (int64_t)v * e->lanes), in[2] = {NULL, NULL}, x;
+
+		for (int i = 0; i < 2 && edges; i++)
+			in[i] = LLVMBuildICmp(e->b, LLVMIntSLT, plus(e, k, em_int(e, (int64_t)i * BF16_CHAIN)), count, "");
+		x = pair(e, row_part(p, lower, column, mask[v], in[0]), row_part(p, upper, column, mask[v], in[1]));
+		em_store(e, x, p->s, em_element(e, p->s, to, column), NULL);
+	}
+	em_loop_end(e, &l, NULL);
+}
+
+static void pack_rows_for_tiles(const packing *p)
+{
+	em *e = p->e;
+	val mask[WIDTHS], count = em_param(e, P_K), whole = LLVMBuildAnd(e->b, count, em_int(e, ~(int64_t)31), "");
+	em_loop l;
+	em_if f;
+
+	masks_of_width(p, mask);
+	em_loop_begin(e, &l, em_int(e, 0), whole, (int64_t)2 * BF16_CHAIN, NULL, 0);
+	pack_rows_of_tile(p, l.i, mask, false);
+	em_loop_end(e, &l, NULL);
+	em_if_begin(e, &f, LLVMBuildICmp(e->b, LLVMIntSLT, whole, count, ""));
+	pack_rows_of_tile(p, whole, mask, true);
+	em_if_end(e, &f);
+}
+
 /* to[k][0 .. panel) = from[k stride ..], columns outside the width are zero. */
 static void pack_rows(const packing *p)
 {
 	em *e = p->e;
-	val from[1] = {em_param(e, P_FROM)}, mask[WIDTHS] = {0}, at, next, more = NULL;
+	val from[1] = {em_param(e, P_FROM)}, mask[WIDTHS], at, next, more = NULL;
 	bool pairs = p->how == EM_PACK_PAIRS;
 	em_loop k;
 
-	for (int v = 0; v < e->t->tile_vectors && !p->whole; v++)
-		mask[v] = em_mask(e, LLVMBuildSub(e->b, em_param(e, P_WIDTH), em_int(e, (int64_t)v * e->lanes), ""));
+	if (p->how == EM_PACK_TILES) {
+		pack_rows_for_tiles(p);
+		return;
+	}
+	masks_of_width(p, mask);
 	em_loop_begin(e, &k, em_int(e, 0), em_param(e, P_K), pairs ? 2 : 1, from, 1);
 	at = packed_row(p, k.i);
 	next = em_element(e, p->s, k.v[0], em_param(e, P_STRIDE));
@@ -98,12 +153,12 @@ static void pack_rows(const packing *p)
 	em_loop_end(e, &k, &next);
 }
 
-/* One square of lanes x lanes: columns [c, c + lanes) of the panel, rows [k, k + lanes). With edges, what lies outside the width
- * or K is read as zero; the packed memory has room for it. */
-static void pack_square(const packing *p, val c, val k, bool edges)
+/* One square of lanes x lanes: columns [c, c + lanes) of the panel, rows [k, k + lanes), a row in each v. With edges, what lies outside
+ * the width or K is read as zero. */
+static void load_square(const packing *p, val c, val k, bool edges, val *v)
 {
 	em *e = p->e;
-	val v[64], mask = edges ? em_mask(e, LLVMBuildSub(e->b, em_param(e, P_K), k, "")) : NULL;
+	val mask = edges ? em_mask(e, LLVMBuildSub(e->b, em_param(e, P_K), k, "")) : NULL;
 	val along = in_panels(e, k, em_int(e, 1), em_param(e, P_K64));
 
 	for (int i = 0; i < e->lanes; i++) {
@@ -115,8 +170,22 @@ static void pack_square(const packing *p, val c, val k, bool edges)
 		v[i] = em_load(e, p->s, at, m);
 	}
 	em_transpose_registers(e, v);
+}
+
+/* The square at (c, k) and, for tiles, the one behind it; the packed memory has room for what lies outside. */
+static void pack_square(const packing *p, val c, val k, bool edges)
+{
+	em *e = p->e;
+	val v[64], w[64];
+
+	load_square(p, c, k, edges, v);
+	if (p->how == EM_PACK_TILES)
+		load_square(p, c, plus(e, k, em_int(e, BF16_CHAIN)), edges, w);
 	for (int i = 0; i < e->lanes; i += p->how == EM_PACK_PAIRS ? 2 : 1) {
-		val x = p->how == EM_PACK_PAIRS ? pair(e, v[i], v[i + 1]) : p->how == EM_PACK_ROUND ? rounded_float(e, v[i]) : v[i];
+		val x = p->how == EM_PACK_TILES   ? pair(e, v[i], w[i])
+			: p->how == EM_PACK_PAIRS ? pair(e, v[i], v[i + 1])
+			: p->how == EM_PACK_ROUND ? rounded_float(e, v[i])
+						  : v[i];
 
 		em_store(e, x, p->s, em_element(e, p->s, packed_row(p, plus(e, k, em_int(e, i))), c), NULL);
 	}
@@ -126,14 +195,15 @@ static void pack_square(const packing *p, val c, val k, bool edges)
 static void pack_turned(const packing *p)
 {
 	em *e = p->e;
-	val k = em_param(e, P_K), squares = LLVMBuildSub(e->b, k, em_int(e, e->lanes - 1), "");
+	int64_t step = p->how == EM_PACK_TILES ? 2 * BF16_CHAIN : e->lanes;
+	val k = em_param(e, P_K), squares = LLVMBuildSub(e->b, k, em_int(e, step - 1), "");
 	em_loop c, i;
 
 	em_loop_begin(e, &c, em_int(e, 0), p->whole ? em_int(e, panel_width(e)) : em_param(e, P_WIDTH), e->lanes, NULL, 0);
-	em_loop_begin(e, &i, em_int(e, 0), p->whole ? squares : em_int(e, 0), e->lanes, NULL, 0);
+	em_loop_begin(e, &i, em_int(e, 0), p->whole ? squares : em_int(e, 0), step, NULL, 0);
 	pack_square(p, c.i, i.i, false);
 	em_loop_end(e, &i, NULL);
-	em_loop_begin(e, &i, i.i_out, k, e->lanes, NULL, 0);
+	em_loop_begin(e, &i, i.i_out, k, step, NULL, 0);
 	pack_square(p, c.i, i.i, true);
 	em_loop_end(e, &i, NULL);
 	em_loop_end(e, &c, NULL);
@@ -245,6 +315,47 @@ static void pack_a_rows(em *e, em_pack how)
 	em_loop_end(e, &r, NULL);
 }
 
+/* 16 rows, 32 k's: a square of words, turned over where rows lie side by side. Outside of K and rows there are zeros. */
+static void pack_a_square(em *e, val row, val k, bool columns)
+{
+	val left = LLVMBuildSub(e->b, em_param(e, PA_COUNT), k, ""), rows = LLVMBuildSub(e->b, em_param(e, PA_ROWS), row, "");
+	val word = LLVMBuildUDiv(e->b, k, em_int(e, 2), ""), v[TILE_ROWS];
+
+	for (int i = 0; i < TILE_ROWS; i++) {
+		val x[2];
+
+		for (int h = 0; h < 2; h++) {
+			val first = em_int(e, (int64_t)h * BF16_CHAIN), one = em_int(e, i), inside, mask;
+
+			inside = columns ? LLVMBuildICmp(e->b, LLVMIntSGT, left, plus(e, first, one), "")
+					 : LLVMBuildICmp(e->b, LLVMIntSGT, rows, one, "");
+			mask = em_mask(e, columns ? rows : LLVMBuildSub(e->b, left, first, ""));
+			mask = LLVMBuildAnd(e->b, mask, em_splat(e, inside), "");
+			x[h] = em_load(e, e->f32, a_at(e, columns ? row : plus(e, row, one), plus(e, k, columns ? plus(e, first, one) : first)),
+				       mask);
+		}
+		v[i] = pair(e, x[0], x[1]);
+	}
+	if (columns)
+		em_transpose_registers(e, v);
+	for (int i = 0; i < TILE_ROWS; i++) {
+		val to = plus(e, times(e, plus(e, row, em_int(e, i)), em_param(e, PA_WORDS)), word);
+
+		em_store(e, v[i], e->f32, em_element(e, e->f32, em_param(e, PA_TO), to), NULL);
+	}
+}
+
+static void pack_a_squares(em *e, bool columns)
+{
+	em_loop r, k;
+
+	em_loop_begin(e, &r, em_int(e, 0), em_param(e, PA_ROWS), TILE_ROWS, NULL, 0);
+	em_loop_begin(e, &k, em_int(e, 0), em_param(e, PA_COUNT), (int64_t)2 * BF16_CHAIN, NULL, 0);
+	pack_a_square(e, r.i, k.i, columns);
+	em_loop_end(e, &k, NULL);
+	em_loop_end(e, &r, NULL);
+}
+
 /* Any strides, one word at a time. */
 static void pack_a_any(em *e, em_pack how)
 {
@@ -273,22 +384,67 @@ static void pack_a_any(em *e, em_pack how)
 	e->lanes = lanes;
 }
 
+static void pack_a_square_columns(em *e)
+{
+	pack_a_squares(e, true);
+}
+
+static void pack_a_square_rows(em *e)
+{
+	pack_a_squares(e, false);
+}
+
+/* A's element at (row, k), rounded later, or zero where that is outside. */
+static val a_or_zero(em *e, val row, val k)
+{
+	val inside = LLVMBuildAnd(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, row, em_param(e, PA_ROWS), ""),
+				  LLVMBuildICmp(e->b, LLVMIntSLT, k, em_param(e, PA_COUNT), ""), "");
+	val at = LLVMBuildSelect(e->b, inside, a_at(e, row, k), em_param(e, PA_FROM), "");
+
+	return LLVMBuildSelect(e->b, inside, LLVMBuildLoad2(e->b, e->f32, at, ""), LLVMConstReal(e->f32, 0), "");
+}
+
+/* Any strides, for tiles. */
+static void pack_a_square_any(em *e)
+{
+	int lanes = e->lanes;
+	val rows = plus(e, em_param(e, PA_ROWS), em_int(e, TILE_ROWS - 1));
+	em_loop r, k, i;
+
+	e->lanes = 1;
+	rows = LLVMBuildAnd(e->b, rows, em_int(e, ~(int64_t)(TILE_ROWS - 1)), "");
+	em_loop_begin(e, &r, em_int(e, 0), rows, 1, NULL, 0);
+	em_loop_begin(e, &k, em_int(e, 0), em_param(e, PA_COUNT), (int64_t)2 * BF16_CHAIN, NULL, 0);
+	em_loop_begin(e, &i, em_int(e, 0), em_int(e, BF16_CHAIN), 1, NULL, 0);
+	{
+		val at = plus(e, k.i, i.i), word = plus(e, LLVMBuildUDiv(e->b, k.i, em_int(e, 2), ""), i.i);
+		val x = pair(e, a_or_zero(e, r.i, at), a_or_zero(e, r.i, plus(e, at, em_int(e, BF16_CHAIN))));
+
+		LLVMBuildStore(e->b, x, em_element(e, e->f32, em_param(e, PA_TO), plus(e, times(e, r.i, em_param(e, PA_WORDS)), word)));
+	}
+	em_loop_end(e, &i, NULL);
+	em_loop_end(e, &k, NULL);
+	em_loop_end(e, &r, NULL);
+	e->lanes = lanes;
+}
+
 val em_pack_a(em *e, em_pack how)
 {
 	outer o = begin_function(e, "pack_a", em_pack_a_type(e));
 	val k_one = LLVMBuildICmp(e->b, LLVMIntEQ, em_param(e, PA_K), em_int(e, 1), "");
 	val columns = em_is_columns(e, em_param(e, PA_ROW), em_param(e, PA_K));
-	const struct {
-		val when;
-		void (*pack)(em *e, em_pack how);
-	} way[] = {{columns, pack_a_columns}, {k_one, pack_a_rows},
-		   {LLVMBuildNot(e->b, LLVMBuildOr(e->b, k_one, columns, ""), ""), pack_a_any}};
+	val when[] = {columns, k_one, LLVMBuildNot(e->b, LLVMBuildOr(e->b, k_one, columns, ""), "")};
+	static void (*const words[])(em *e, em_pack how) = {pack_a_columns, pack_a_rows, pack_a_any};
+	static void (*const squares[])(em *e) = {pack_a_square_columns, pack_a_square_rows, pack_a_square_any};
 
-	for (size_t i = 0; i < sizeof way / sizeof *way; i++) {
+	for (int i = 0; i < 3; i++) {
 		em_if f;
 
-		em_if_begin(e, &f, way[i].when);
-		way[i].pack(e, how);
+		em_if_begin(e, &f, when[i]);
+		if (how == EM_PACK_TILES)
+			squares[i](e);
+		else
+			words[i](e, how);
 		em_if_end(e, &f);
 	}
 	return end_function(e, o);

@@ -77,13 +77,23 @@ static inline val in_panels(em *e, val i, val one, val many)
 }
 
 /* ---- packed operands (emit_pack.c) ----------------------------------------------------------------------------------
- * B: element (k, c) of a panel is number k panel_width + c. As pairs, two bf16 share a word: word (k / 2, c), the even k in its upper
- * half, so that a chain takes them in ascending order; an odd K is padded by a zero. */
+ * B: element (k, c) of a panel is number k panel_width + c. In bf16, two k's may share a word: see Note [bf16] in target.c. As pairs,
+ * word (k / 2, c) has the even k in its upper half, so that a chain takes them in ascending order; an odd K is padded by a zero. For
+ * tiles, word (16 (k / 32) + k % 16, c) has k and k + 16, and K is padded to a multiple of 32. */
 typedef enum em_pack {
 	EM_PACK_PLAIN, /* as they are */
 	EM_PACK_ROUND, /* f32 rounded to bf16 */
-	EM_PACK_PAIRS  /* the same, two in a word */
+	EM_PACK_PAIRS, /* the same, two in a word */
+	EM_PACK_TILES  /* the same, for tiles */
 } em_pack;
+
+#define BF16_CHAIN 16 /* k's of a chain */
+#define TILE_ROWS  16 /* of AMX; a tile has as many words in a row */
+
+static inline int64_t k_per_word(em_pack how)
+{
+	return how >= EM_PACK_PAIRS ? 2 : 1;
+}
 
 /* Rows of C that wait for the rest of a longer k, and rows of A that are packed together: all of it is on the stack. */
 static inline int64_t rows_pack(ir_dtype t, em_pack how)
@@ -99,9 +109,9 @@ LLVMTypeRef em_pack_type(em *e);
 val em_pack_rows(em *e, LLVMTypeRef s, em_pack how);
 val em_pack_turned(em *e, LLVMTypeRef s, em_pack how);
 
-/* A, rounded or in pairs: void(to, from, row stride, k stride, K, rows, words): words of a row side by side, rows `words` apart (a multiple
+/* A in bf16: void(to, from, row stride, k stride, K, rows, words): words of a row side by side, rows `words` apart (a multiple
  * of the lanes, not less than the row's); or, where rows of A lie side by side and k's do not (em_is_columns), rows side by
- * side and words of the next k or pair rows_pack behind. */
+ * side and words of the next k or pair rows_pack behind. For tiles always the former, rows padded by zeros to a multiple of TILE_ROWS. */
 enum { PA_TO, PA_FROM, PA_ROW, PA_K, PA_COUNT, PA_ROWS, PA_WORDS };
 LLVMTypeRef em_pack_a_type(em *e);
 val em_pack_a(em *e, em_pack how);

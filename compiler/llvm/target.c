@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include "compiler/llvm/target.h"
@@ -13,9 +15,9 @@ static const struct {
 	const char *feature;
 	cc_target t;
 } levels[] = {
-	{"+avx512vl", {"avx512", 64, 6, 4, 24, true, false}},
-	{"+avx2", {"avx2", 32, 6, 2, 12, true, false}},
-	{"", {"sse2", 16, 4, 2, 12, false, false}},
+	{"+avx512vl", {"avx512", 64, 6, 4, 24, true, CC_BF16_FMA}},
+	{"+avx2", {"avx2", 32, 6, 2, 12, true, CC_BF16_FMA}},
+	{"", {"sse2", 16, 4, 2, 12, false, CC_BF16_FMA}},
 };
 
 /* Names of targets, and the features that decide here. */
@@ -26,7 +28,7 @@ static const struct {
 	{"x86-64-v2", ""},
 	{"x86-64-v3", "+avx2,+fma"},
 	{"x86-64-v4", "+avx2,+fma,+avx512vl"},
-	{"znver4", "+avx2,+fma,+avx512vl,+avx512bf16"}, /* not a level, but the only way to VDPBF16PS: see Note [Pairs] */
+	{"znver4", "+avx2,+fma,+avx512vl,+avx512bf16"}, /* not a level, but the only way to VDPBF16PS: see Note [bf16] */
 };
 
 static const cc_target *level_of(const char *features)
@@ -54,6 +56,23 @@ static void configure(void)
 
 static pthread_once_t configured = PTHREAD_ONCE_INIT;
 
+/* The kernel of the system hands out the 8 KiB of tiles to processes that ask for them, once for all their threads. */
+static bool may_use_tiles(void)
+{
+	enum { ARCH_REQ_XCOMP_PERM = 0x1023, TILE_DATA = 18 };
+
+	return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0;
+}
+
+static cc_bf16 bf16_of(const cc_machine *m)
+{
+	if (m->level.vector_bytes < 64)
+		return CC_BF16_FMA;
+	if (strstr(m->features, "+amx-bf16") && strstr(m->features, "+amx-tile") && may_use_tiles())
+		return CC_BF16_TILES;
+	return strstr(m->features, "+avx512bf16") && !strncmp(m->cpu, "znver", 5) ? CC_BF16_DOT : CC_BF16_FMA;
+}
+
 ir_status cc_machine_init(cc_machine *m, const char *name, int opt_level, ir_diag *d)
 {
 	char *message = NULL;
@@ -75,7 +94,7 @@ ir_status cc_machine_init(cc_machine *m, const char *name, int opt_level, ir_dia
 	m->cpu = name ? LLVMCreateMessage(name) : LLVMGetHostCPUName();
 	m->features = name ? LLVMCreateMessage(psabi_features(name)) : LLVMGetHostCPUFeatures();
 	m->level = *level_of(m->features);
-	m->level.pairs = m->level.vector_bytes == 64 && strstr(m->features, "+avx512bf16") && !strncmp(m->cpu, "znver", 5);
+	m->level.bf16 = bf16_of(m);
 	return IR_OK;
 }
 
@@ -104,15 +123,19 @@ bool cc_machine_runs_here(const cc_machine *m)
 	char *host = LLVMGetHostCPUFeatures();
 	const cc_target *have = level_of(host);
 	bool ok = have->vector_bytes >= m->level.vector_bytes && (have->fma || !m->level.fma) &&
-		  (!m->level.pairs || strstr(host, "+avx512bf16"));
+		  (m->level.bf16 != CC_BF16_DOT || strstr(host, "+avx512bf16"));
 
 	LLVMDisposeMessage(host);
 	return ok;
 }
 
-/* Note [Pairs]
+/* Note [bf16]
  *
- * VDPBF16PS multiplies and adds two pairs per lane. Zen 4 does as many of them as of FMAs by its documentation (not measured yet), so
- * a product of bf16 operands should take half the time; Intel's cores do a quarter as many (Sapphire Rapids class, measured: 114 GFLOP/s a core, FMA 225), so there operands are
- * rounded while they are packed, and the tile is that of f32. Both give the same bits: a product of two bf16 is exact in f32, and
- * the instruction rounds each of its two sums. */
+ * A product of two bf16 is exact in f32; what counts is how products are summed, and that is what Intel's matrix unit does
+ * (TDPBF16PS): two chains of 16 fused multiply-adds, their sum, which is added to the result; 32 k's at a time, denormals flushed. Which
+ * k's make a chain is decided by how operands are packed. Here a chain is 16 consecutive k's, so that
+ *  - TDPBF16PS pairs k with k + 16 in a word: 3.2 TFLOP/s a core on Sapphire Rapids, where the peak of FMAs is 0.24;
+ *  - VDPBF16PS, which sums the two products of a word one after the other, pairs k with k + 1. Zen 4 does as many of them as of
+ *    FMAs by its documentation (not measured yet); Intel's cores half as many (measured), so there it is never used;
+ *  - FMAs take operands that were rounded while they were packed.
+ * All give the same bits (tests/unit/cc_bf16.c). Exported objects do without TDPBF16PS: a process has to ask for the tiles. */
