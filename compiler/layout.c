@@ -13,12 +13,23 @@ static bool is_whole(const cc_view *v, const ir_type *seen, const ir_type *t)
 	return seen->rank == 2 && v->offset == 0 && (same || turned);
 }
 
-/* Can a reduction walk panels? Sums of rows do; sums of columns where nothing else is computed, so that nothing makes them turn. */
-static bool reduces_panels(const cc_group *g, const ir_ins *root)
+static bool reads_views(const cc_plan *p, const ir_ins *in)
 {
-	const ir_attr *axes = ir_attr_get(root, IR_ATTR_axes);
+	for (size_t k = 0; k < in->narg; k++)
+		if (cc_view_of(&p->g, in->arg[k]).base != in->arg[k])
+			return true;
+	return false;
+}
 
-	return axes->v.rank == 1 && (axes->v.dim[0] == 1 || g->n == 1);
+/* Can a reduction walk panels? Sums of rows do; sums of columns if no view makes them turn (prefers_cols in lower.c). */
+static bool reduces_panels(const cc_plan *p, const cc_group *g)
+{
+	const ir_attr *axes = ir_attr_get(&p->f->ins[g->root], IR_ATTR_axes);
+	bool views = reads_views(p, &p->f->ins[g->root]);
+
+	for (size_t i = 0; i < g->n; i++)
+		views |= reads_views(p, &p->f->ins[g->member[i]]);
+	return axes->v.rank == 1 && (axes->v.dim[0] == 1 || !views);
 }
 
 /* Can operand k of instruction i be read in panels? As an operand of matmul, the first one if it is not rounded on its way, and
@@ -32,7 +43,7 @@ static bool reads_panels(const cc_plan *p, ir_ref i, size_t k, const cc_view *v)
 
 	if (in->op == IR_matmul)
 		return (k == 1 || !ir_attr_int(in, IR_ATTR_bf16)) && is_whole(v, &p->f->ins[in->arg[k]].type, t);
-	if (g->kind == CC_GROUP_REDUCE && !reduces_panels(g, &p->f->ins[g->root]))
+	if (g->kind == CC_GROUP_REDUCE && !reduces_panels(p, g))
 		return false;
 	return (lower == IR_LOWER_ew || lower == IR_LOWER_reduce) && in->arg[k] == v->base && ir_shape_equal(&g->shape, t);
 }

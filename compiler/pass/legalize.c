@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * compiler/pass/legalize.c -- leaves only what kernels do: mean becomes sum and division, a second operand
- * stored transposed becomes a view of it turned over (which matmul reads as it is), a long sum over everything becomes rows then a sum of rows
+ * stored transposed becomes a view of it turned over (which matmul reads as it is), a long sum over everything becomes two
  * (the split depends on the shape alone: results must not depend on threads), stop_gradient disappears. */
 #include "compiler/cc_int.h"
 
@@ -13,11 +13,12 @@ static ir_ref reduce(ir_func *dst, ir_op op, ir_loc loc, ir_ref x, int n, const 
 	return ir_emit(dst, "legalize", loc, op, &x, 1, &at, 1);
 }
 
-/* sum or amax over axes. Over all axes of a long tensor: the innermost first, then the rest. */
+/* sum or amax over axes. Over all axes of a long tensor: one axis first, then the rest. Down the columns of a wide matrix, so that every
+ * thread reads what it wrote (Note [Panels] in layout.c); else along the innermost. */
 static ir_ref split_reduce(ir_func *dst, ir_op op, ir_loc loc, ir_ref x, const ir_attr *axes)
 {
 	ir_type t = dst->ins[x].type;
-	int64_t inner = t.rank - 1, rest[IR_MAX_RANK] = {0, 1, 2, 3, 4, 5};
+	int64_t inner = t.rank == 2 && t.dim[1] > RT_PANEL ? 0 : t.rank - 1, rest[IR_MAX_RANK] = {0, 1, 2, 3, 4, 5};
 
 	if (axes->v.rank != t.rank || t.rank < 2 || ir_type_count(&t) < LONG_SUM || ir_type_count(&t) == 0)
 		return reduce(dst, op, loc, x, axes->v.rank, axes->v.dim);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Products with bf16 operands: rounded to nearest even, summed in f32 in ascending k; the same bits on a CPU that has
- * VDPBF16PS and on targets that do it by shifts and multiply-adds, for any number of threads. */
+ * Products with bf16 operands: rounded to nearest even, summed in f32 in chains of 16; the same bits with AMX, with VDPBF16PS
+ * and on targets that do it by shifts and multiply-adds, for any number of threads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,23 +13,26 @@
 
 static ir_diag *diag;
 
-/* How A and B are stored; the shapes m x k and k x n. */
+/* How A and B are stored; the shapes m x k and k x n. one: A is one number, so that no stride is 1. */
 typedef struct shape {
 	int m, k, n;
-	bool ta, tb;
+	bool ta, tb, one;
 } shape;
 
 static const shape shapes[] = {
-	{1, 1, 1, false, false}, {1, 2, 1, true, false}, {5, 3, 7, false, true}, {6, 127, 64, false, false}, {7, 128, 65, true, true},
-	{200, 129, 63, true, false}, {193, 31, 130, false, true}, {37, 1023, 17, false, false}, {195, 1025, 66, true, false},
-	{12, 2049, 40, false, true}, {400, 64, 20, true, true}, {3, 0, 5, false, false},
+	{1, 1, 1, 0, 0, 0},	{1, 2, 1, 1, 0, 0},	{5, 3, 7, 0, 1, 0},	 {6, 127, 64, 0, 0, 0},	  {7, 128, 65, 1, 1, 0},
+	{200, 129, 63, 1, 0, 0}, {193, 31, 130, 0, 1, 0}, {37, 1023, 17, 0, 0, 0}, {195, 1025, 66, 1, 0, 0}, {12, 2049, 40, 0, 1, 0},
+	{400, 64, 20, 1, 1, 0}, {3, 0, 5, 0, 0, 0},	{37, 70, 66, 0, 0, 1},	 {17, 33, 5, 1, 0, 1},
 };
 
 static ir_func *product(const shape *s, ir_arena *a)
 {
 	ir_module *m;
-	char *text = ar_printf(a, "gradmill 1\nfunc f(a: f32[%d,%d], b: f32[%d,%d]) {\n  y = matmul a, b, ta=%s, tb=%s, bf16=true\n  return y\n}\n",
-			       s->ta ? s->k : s->m, s->ta ? s->m : s->k, s->tb ? s->n : s->k, s->tb ? s->k : s->n, s->ta ? "true" : "false",
+	char *dims = ar_printf(a, "[%d,%d]", s->ta ? s->k : s->m, s->ta ? s->m : s->k);
+	char *text = ar_printf(a,
+			       "gradmill 1\nfunc f(a: f32%s, b: f32[%d,%d]) {\n  m = broadcast a, shape=%s\n"
+			       "  y = matmul m, b, ta=%s, tb=%s, bf16=true\n  return y\n}\n",
+			       s->one ? "[]" : dims, s->tb ? s->n : s->k, s->tb ? s->k : s->n, dims, s->ta ? "true" : "false",
 			       s->tb ? "true" : "false");
 
 	m = ir_parse("t.gm", text, strlen(text), a, diag);
@@ -121,7 +124,7 @@ static void rounding_is_to_nearest_even(void **state)
 		{0x00800000, 0x00800000}, {0x80000000, 0x00000000 /* 0 + -0 */}, {0x7f7f7fff, 0x7f7f0000}, {0x7fc00000, 0x7fc00000},
 	};
 	enum { N = sizeof row / sizeof *row };
-	const shape s = {N, 1, 1, false, false};
+	const shape s = {N, 1, 1, 0, 0, 0};
 	cc_context_options o = cc_context_default();
 	ir_arena *a = ar_open();
 	const ir_func *f = product(&s, a);
