@@ -270,13 +270,21 @@ static double level_cost(const cc_plan *p, int level)
 	return c;
 }
 
-/* Thread t's items of one level; barrier: one must stand in front of the level. */
+static bool is_reduction(const cc_launch *l)
+{
+	return l->kernel && (l->kernel->kind == CC_KERNEL_REDUCE_COLS || l->kernel->kind == CC_KERNEL_REDUCE_ROWS);
+}
+
+/* Thread t's items of one level; barrier: one must stand in front of the level. Reductions first: what they read was written in the
+ * level before, and products would push it out of the cache. */
 static void share_level(cc_plan *p, int level, int t, int threads, bool solo, bool barrier)
 {
 	double *load = ar_new(p->a, double, (size_t)threads);
 
-	for (size_t i = 0; i < p->n; i++) {
-		if (p->launch[i].level != level || blocks(&p->launch[i]) == 0)
+	for (size_t n = 0; n < 2 * p->n; n++) {
+		size_t i = n % p->n;
+
+		if (p->launch[i].level != level || blocks(&p->launch[i]) == 0 || is_reduction(&p->launch[i]) != (n < p->n))
 			continue;
 		if (!solo)
 			share_launch(p, i, t, threads, load, &barrier);
