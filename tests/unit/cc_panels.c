@@ -105,6 +105,13 @@ static const reader readers[] = {
 	{"read by a sum of rows", "state", "e = mul w, w\nh = sum e, axes=[1]\n", "lone, h"},
 	{"read by a sum of columns", "param", "h = sum w, axes=[0]\n", "lone, h"},
 	{"a result, and read by a slice", "param", "part = slice w, start=[1,2], size=[2,63]\nh = neg part\n", "lone, h, y"},
+	{"a map waits for products", "state", "e1 = mul w, 0.5\nh = matmul xr, e1\nh1 = matmul e1, xc, tb=true\n", "lone, h, h1"},
+	{"a map waits, turned over", "param", "e1 = mul w, 0.5\nh = matmul xc, e1, tb=true\n"
+	 "h1 = matmul e1, xr, ta=true, tb=true\n", "lone, h, h1"},
+	{"a product waits for both sums", "param", "e1 = matmul xr, xc, ta=true\nh = sum e1, axes=[0]\ne2 = mul e1, w\n"
+	 "h1 = sum e2, axes=[1]\ne3 = mul e2, e2\nh2 = sum e3, axes=[0,1]\n", "lone, h, h1, h2"},
+	{"a mask waits", "param", "e1 = compare w, one, dir=lt\ne2 = matmul xr, xc, ta=true\ne3 = select e1, e2, w\n"
+	 "h = matmul e3, xc, tb=true\ne4 = select e1, one, e3\nh1 = matmul e4, xr, ta=true, tb=true\n", "lone, h, h1"},
 };
 
 static const int64_t shapes[][2] = {{3, 100}, {130, 65}, {65, 65}, {129, 129}};
