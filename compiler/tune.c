@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * compiler/tune.c -- schedules by measurement: a function is compiled and run with one change after the other, and what was faster
- * is kept, in the cache too. Every choice leaves the order of every sum as it is (Note [Blocks of k] in llvm/emit_matmul.c), so
+ * is kept, in the cache too. Every choice leaves the order of every sum as it is (Note [Blocks of k] in llvm/emit_tile.c), so
  * tuning decides time and never a bit. To add a choice: a field of cc_schedule that cannot change results, a row here. */
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/llvm/matmul.h -- what emit_matmul.c (tiles) and emit_pack.c (operands in the form that tiles read) share: small words, and
- * the shape of packed memory. For these two files only. */
+ * compiler/llvm/matmul.h -- what emit_matmul.c (parts of a product), emit_tile.c (one tile) and emit_pack.c (operands in the form that
+ * tiles read) share: small words, the shape of packed memory, tiles. For these three files only. */
 #ifndef COMPILER_LLVM_MATMUL_H
 #define COMPILER_LLVM_MATMUL_H
 
@@ -122,5 +122,34 @@ static inline val em_is_columns(em *e, val row, val k)
 
 	return LLVMBuildAnd(e->b, side_by_side, LLVMBuildICmp(e->b, LLVMIntNE, k, em_int(e, 1), ""), "");
 }
+
+/* ---- tiles (emit_tile.c) ------------------------------------------------------------------------------------------- */
+
+#define K_BLOCK 128 /* k's of a chain: see Note [Blocks of k] */
+#define LINE    64
+
+/* Hints: a slot is an address and the bytes from row to row of SLOT_ROWS rows, a panel wide. One line is asked for per k, slot after
+ * slot and round again. See Note [Hints] in emit_matmul.c. */
+#define SLOTS     32
+#define SLOT_ROWS 8
+
+/* The lines that a row of a slot has. */
+static inline int64_t em_slot_width(const em *e)
+{
+	return panel_bytes(e) > LINE ? panel_bytes(e) / LINE : 1;
+}
+
+typedef struct em_tile {
+	int rows, vectors; /* of C; rows of tiles in how's sense: TILE_ROWS */
+	em_pack how;       /* of A and B */
+} em_tile;
+
+/* An internal function void(A, B, C, hints, A's row stride, A's k stride, that of RT_PANEL k's, K, add): C = A B, or C += A B if add is
+ * not 0, on packed operands; C's rows are RT_PANEL apart. */
+enum { T_A, T_B, T_C, T_HINTS, T_AS, T_AK, T_AK64, T_K, T_ADD };
+LLVMTypeRef em_tile_type(em *e);
+val em_tile_function(em *e, LLVMTypeRef s, const em_tile *t);
+
+void em_enter_tiles(em *e); /* AMX: before the first tile; tilerelease behind the last */
 
 #endif
