@@ -146,8 +146,8 @@ const char *cc_context_target(const cc_context *c); /* "znver4 avx512, llvm 19.1
 
 /* How a plan is cut and laid out. No field can change a result. */
 typedef struct cc_schedule {
-	int k_pack;     /* rows of a product's second operand that are packed at a time: a multiple of 128, at most 1024 */
-	bool panels;    /* weights and moments in panels during a run; off where runs are single steps, because of the copies */
+	int k_pack;     /* rows of a product's second operand that are packed at a time: a multiple of 128, at most 1024; not in bf16 */
+	bool panels;    /* matrices in panels during a run; off where runs are single steps, because of the copies */
 	double solo_us; /* estimated microseconds below which a level runs on one thread.. */
 	double cut_us;  /* ..and a launch is not cut */
 } cc_schedule;

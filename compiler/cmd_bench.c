@@ -180,11 +180,12 @@ static void report(const bench *b, const char *path)
 		       gflops, b->peak, gflops / b->peak, (double)b->loss[CHUNK - 1]);
 	else
 		printf("%s: batch %lld, %lld threads, %lld params, %.1f MFLOP/step, arena %.2f MB\n"
-		       "  compile %.1f ms cold, %.1f ms warm (%d kernels, %d launches, %d levels)\n"
-		       "  step %.4f ms = %.1f GFLOP/s = %.1f %% of the FMA peak (%.1f GFLOP/s)  loss %.5f\n",
+		       "  compile %.1f ms cold%s, %.1f ms warm (%d kernels compiled, %d launches, %d levels)\n"
+		       "  step %.4f ms = %.1f GFLOP/s = %.1f %% of the f32 FMA peak (%.1f GFLOP/s)  loss %.5f after %zu steps\n",
 		       path, (long long)b->batch, (long long)b->threads, (long long)b->params, (double)b->flops / 1e6,
-		       (double)s->arena_bytes / 1e6, b->cold_ms, b->warm_ms, s->kernels_compiled, s->launches, s->levels,
-		       b->step_ms, gflops, 100 * gflops / b->peak, b->peak, (double)b->loss[CHUNK - 1]);
+		       (double)s->arena_bytes / 1e6, b->cold_ms, b->tune ? " with tuning" : "", b->warm_ms, s->kernels_compiled,
+		       s->launches, s->levels, b->step_ms, gflops, 100 * gflops / b->peak, b->peak, (double)b->loss[CHUNK - 1],
+		       (size_t)b->steps);
 }
 
 /* The rest of the JSON object. */
@@ -282,6 +283,10 @@ int cc_cmd_bench(int argc, char **argv)
 
 	if (code < 0 && cc_parse_precision("bench", b.precision, &b.numbers))
 		code = CC_EXIT_USAGE;
+	if (code < 0 && b.threads > 1024) {
+		fputs("gradmill bench: --threads is at most 1024\n", stderr);
+		code = CC_EXIT_USAGE;
+	}
 	if (code < 0 && b.numbers == CC_PRECISION_F64) {
 		fputs("gradmill bench: f64 is for checks, not for speed: --precision f32 or bf16\n", stderr);
 		code = CC_EXIT_USAGE;

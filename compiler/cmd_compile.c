@@ -61,6 +61,8 @@ static int usage(const char *text, const char *what)
 
 static int read_emit(options *o)
 {
+	if (!*o->emit)
+		return usage("--emit= names nothing", "");
 	for (const char *s = o->emit; *s;) {
 		size_t n = strcspn(s, ",");
 		int k = 0;

@@ -18,6 +18,9 @@
  * that an epilogue reads, and a multiple of every target's register tile (AVX-512: 4 x 16 floats). */
 #define CC_MATMUL_ROW_BLOCK 4
 
+/* k's of B that are packed at a time, at most: 256 KiB in f32 on AVX-512, a part of L2. */
+#define CC_K_PACK_MAX 1024
+
 typedef enum cc_kernel_kind {
 	CC_KERNEL_MAP,         /* out[r, c] = expression; also the epilogue of a matmul */
 	CC_KERNEL_REDUCE_COLS, /* the innermost kept dimension runs along the vector */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/layout.c -- which weights and moments live in panels during a run, and which gradients wait in panels. See
+ * compiler/layout.c -- which weights, moments, activations, masks and gradients are in panels during a run. See
  * Note [Panels]. To let another kind of kernel read or write panels: a case in reads_panels or writes_panels. */
 #include "compiler/plan.h"
 
@@ -62,13 +62,16 @@ static bool writes_panels(const cc_plan *p, ir_ref r)
 
 static bool is_large_matrix(const ir_type *t)
 {
-	return t->rank == 2 && t->dtype != IR_I32 && t->dim[0] > 1 && t->dim[1] > RT_PANEL;
+	return t->rank == 2 && t->dim[0] > 1 && t->dim[1] > RT_PANEL;
 }
 
-/* In the arena: activations, their gradients and masks, gradients that wait for the norm of all. */
+/* In the arena: activations, their gradients and masks, gradients that wait for the norm of all. Not if padding would take half as much again. */
 static bool may_wait_in_panels(const cc_plan *p, ir_ref r)
 {
-	return p->g.stored[r] && p->place[r].kind == RT_SLOT_ARENA && is_large_matrix(&p->f->ins[r].type) && writes_panels(p, r);
+	const ir_type *t = &p->f->ins[r].type;
+
+	return p->g.stored[r] && p->place[r].kind == RT_SLOT_ARENA && is_large_matrix(t) &&
+	       2 * ((t->dim[1] + RT_PANEL - 1) / RT_PANEL * RT_PANEL) <= 3 * t->dim[1] && writes_panels(p, r);
 }
 
 static bool may_live_in_panels(const cc_plan *p, ir_ref leaf)

@@ -5,7 +5,7 @@
 
 /* Work that one thread should at least get from a cut, in elements; and rows per block of a row reduction. */
 #define MAP_BLOCK  4096
-#define COLS_BLOCK 64
+#define COLS_BLOCK RT_PANEL /* columns may be in panels */
 #define ROWS_BLOCK 8
 
 static cc_launch *new_launch(cc_plan *p, uint32_t group)
@@ -83,9 +83,8 @@ static bool try_transpose(cc_plan *p, uint32_t group)
 	cc_launch *l;
 	cc_view v;
 
-	if (g->n != 1 || in->op != IR_transpose || in->type.rank != 2 || ir_dtype_size(in->type.dtype) < 4)
+	if (g->n != 1 || in->op != IR_transpose || in->type.rank != 2 || ir_dtype_size(in->type.dtype) < 4 || p->panel[g->member[0]])
 		return false;
-	IR_ASSERT(!p->panel[g->member[0]], "a transposed copy is written by rows");
 	v = cc_expr_through(&e, g->member[0]);
 	if (v.stride[0] != 1 || p->f->ins[v.base].op == IR_constant)
 		return false;
@@ -185,6 +184,8 @@ static void lower_reduce(cc_plan *p, uint32_t group)
 	add_result(&e, g->root);
 	cc_expr_collapse(&e);
 	cols = prefers_cols(&e);
+	for (size_t i = 0; i < e.nacc; i++)
+		IR_ASSERT(!e.acc[i].panel || cols == (e.acc[i].stride[e.s.kept + e.s.red - 1] == RT_PANEL), "panels are walked along their rows");
 	if (!cols || e.s.kept == 0)
 		cc_expr_insert_dim(&e, e.s.kept, true);
 	if (e.s.red == 0)
@@ -214,10 +215,11 @@ static void add_tile(cc_expr *e, ir_ref root)
 	e->node_of[root] = cc_expr_load(e, &v, &e->p->f->ins[root].type, false);
 }
 
-/* Weights and moments, touched once per step and evicted since; and what is in panels, often written by another thread. */
+/* Weights and moments, touched once per step and evicted since; and what an earlier launch left in panels. Elements as wide as the
+ * product's, so that columns are as many bytes apart. */
 static bool is_stream(const cc_expr *e, const cc_expr_access *a)
 {
-	if (a->base == IR_NO_REF || a->write)
+	if (a->base == IR_NO_REF || a->write || ir_dtype_size(a->a.dtype) != ir_dtype_size(e->acc[0].a.dtype))
 		return false;
 	return a->panel || (a->stride[0] > 1 && a->stride[1] == 1 && e->p->place[a->base].kind == RT_SLOT_LEAF);
 }
@@ -293,11 +295,11 @@ static void lower_matmul(cc_plan *p, uint32_t group)
 	l->kernel->kind = CC_KERNEL_MATMUL;
 	l->kernel->dtype = in->type.dtype;
 	l->kernel->bf16 = ir_attr_int(in, IR_ATTR_bf16);
-	l->kernel->k_pack = l->kernel->bf16 ? 1024 : p->schedule.k_pack; /* rounding A for every pack would cost more than L1 gives */
+	l->kernel->k_pack = l->kernel->bf16 ? CC_K_PACK_MAX : p->schedule.k_pack; /* see Note [Parts] in llvm/emit_matmul.c */
 	l->name = ar_printf(p->a, "matmul %lldx%lldx%lld", (long long)in->type.dim[0], (long long)in->type.dim[1], (long long)k);
 	l->rows = in->type.dim[0], l->cols = in->type.dim[1];
 	l->row_block = CC_MATMUL_ROW_BLOCK, l->col_block = RT_PANEL;
-	l->down = true; /* a panel of B is packed once for all its rows */
+	l->down = true; /* what is packed of B serves all rows of the share */
 	l->flops = 2.0 * (double)(l->rows * l->cols) * (double)k;
 	l->cost = 80e-9 + l->flops / (bytes == 4 ? 100e9 : 50e9);
 	l->operand = ar_new(p->a, cc_operand, 3);

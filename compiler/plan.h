@@ -51,7 +51,7 @@ typedef struct cc_plan {
 	size_t nleaf;
 	ir_ref *result;        /* results (not updates): output number -> index into f->out */
 	size_t nresult;
-	bool *panel;           /* per instruction: lives in panels (layout.c): a leaf, its update in place, a gradient that waits */
+	bool *panel;           /* per instruction: in panels (layout.c): a leaf, its update in place, or what waits in the arena */
 	bool *late_copy;       /* per f->out: an update that could not be made in place: copied at the very end */
 	size_t arena_bytes;
 	rt_work *work;

@@ -55,27 +55,27 @@ static bool reserve(size_t bytes)
 }
 
 /* calloc rather than aligned_alloc + memset: large blocks come as untouched zero pages. What calloc returned is kept
- * in the word before the block; a malloc'ed address is 16-aligned, so there is always room for it. spare: bytes behind the block. */
-static void *get_aligned(size_t bytes, size_t align, size_t spare)
+ * in the word before the block; a malloc'ed address is 16-aligned, so there is always room for it. */
+static void *get_aligned(size_t bytes)
 {
-	char *raw = calloc(1, bytes + align + spare);
+	char *raw = calloc(1, bytes + RT_ALIGN);
 
 	if (!raw)
 		return NULL;
-	char *p = raw + align - (uintptr_t)raw % align;
+	char *p = raw + RT_ALIGN - (uintptr_t)raw % RT_ALIGN;
 	memcpy(p - sizeof raw, &raw, sizeof raw);
 	return p;
 }
 
-static ir_status allocate(size_t bytes, size_t align, size_t spare, void **out)
+static ir_status allocate(size_t bytes, void *(*get)(size_t bytes), void **out)
 {
 	*out = NULL;
-	if (is_faulty() || bytes > PTRDIFF_MAX - 2 * RT_ALIGN - 2 * HUGE_PAGE)
+	if (is_faulty() || bytes > PTRDIFF_MAX - 2 * HUGE_PAGE)
 		return IR_ENOMEM;
 	bytes = pad(bytes);
 	if (!reserve(bytes))
 		return IR_ENOMEM;
-	*out = get_aligned(bytes, align, spare);
+	*out = get(bytes);
 	if (*out)
 		return IR_OK;
 	atomic_fetch_sub(&live, bytes);
@@ -84,20 +84,53 @@ static ir_status allocate(size_t bytes, size_t align, size_t spare, void **out)
 
 ir_status rt_alloc(size_t bytes, void **out)
 {
-	return allocate(bytes, RT_ALIGN, 0, out);
+	return allocate(bytes, get_aligned, out);
+}
+
+/* ---- arenas ----------------------------------------------------------------------------------------------- */
+
+static size_t whole_pages(size_t bytes)
+{
+	return (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
+static bool is_paged(size_t bytes)
+{
+	return bytes >= HUGE_PAGE / 2;
+}
+
+/* Whole huge pages at a multiple of their size: one more is mapped, and what lies around goes back. */
+static void *get_pages(size_t bytes)
+{
+	size_t size = whole_pages(bytes), head;
+	char *raw = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (raw == MAP_FAILED)
+		return NULL;
+	head = HUGE_PAGE - (uintptr_t)raw % HUGE_PAGE;
+	munmap(raw, head);
+	if (head < HUGE_PAGE)
+		munmap(raw + head + size, HUGE_PAGE - head);
+	(void)madvise(raw + head, size, MADV_HUGEPAGE); /* a wish: without it, pages are small */
+	return raw + head;
 }
 
 ir_status rt_alloc_arena(size_t bytes, void **out)
 {
-	ir_status s;
-
-	if (bytes < HUGE_PAGE / 2)
-		return rt_alloc(bytes, out);
-	s = allocate(bytes, HUGE_PAGE, HUGE_PAGE, out);
-	if (s == IR_OK)
-		(void)madvise(*out, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a wish; old kernels refuse */
-	return s;
+	return is_paged(bytes) ? allocate(bytes, get_pages, out) : rt_alloc(bytes, out);
 }
+
+void rt_free_arena(void *p, size_t bytes)
+{
+	if (!p || !is_paged(bytes)) {
+		rt_free(p, bytes);
+		return;
+	}
+	munmap(p, whole_pages(pad(bytes)));
+	atomic_fetch_sub(&live, pad(bytes));
+}
+
+/* ---- other memory ------------------------------------------------------------------------------------------ */
 
 void rt_free(void *p, size_t bytes)
 {

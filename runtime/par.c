@@ -20,7 +20,7 @@ ir_status rt_exec_new(const rt_plan *p, rt_exec **out)
 		return s;
 	s = rt_alloc(rt_team_bytes(p), &raw); /* for its alignment; zeros */
 	if (s != IR_OK) {
-		rt_free(arena, p->arena_bytes);
+		rt_free_arena(arena, p->arena_bytes);
 		return s;
 	}
 	rt_exec *e = rt_team_place(p, raw, arena);
@@ -38,7 +38,7 @@ void rt_exec_free(rt_exec *e)
 	for (size_t i = 0; i < e->plan->noutput; i++)
 		free(e->output[i].raw);
 	rt_exec_measure(e, false);
-	rt_free(e->arena, e->plan->arena_bytes);
+	rt_free_arena(e->arena, e->plan->arena_bytes);
 	rt_free(e, rt_team_bytes(e->plan));
 }
 

@@ -26,10 +26,12 @@ typedef struct rt_tensor {
 IR_MUSTUSE ir_status rt_tensor_alloc(rt_tensor *t, ir_type type);
 void rt_tensor_free(rt_tensor *t);
 IR_MUSTUSE ir_status rt_alloc(size_t bytes, void **out); /* untyped, same rules; freed with rt_free(p, bytes) */
-/* The same for memory that is walked from end to end every step: in huge pages where the system has them, which spares a walk of its
- * tables per 4 KiB (1 to 4 % of a step). */
-IR_MUSTUSE ir_status rt_alloc_arena(size_t bytes, void **out);
 void rt_free(void *p, size_t bytes);
+
+/* The same for memory that is walked from end to end every step: in huge pages where the system has them, which saves the walk
+ * of page tables every 4 KiB (1 to 4 % of a step). The end of the last huge page is not counted. */
+IR_MUSTUSE ir_status rt_alloc_arena(size_t bytes, void **out);
+void rt_free_arena(void *p, size_t bytes);
 
 /* *p, which has old bytes, becomes new >= old bytes, not initialised behind the old ones; it may move, large memory without
  * being copied. IR_ENOMEM leaves it as it was. */

@@ -50,8 +50,8 @@ typedef enum gm_status {
 GM_API const char *gm_status_text(gm_status s);
 
 /* Number formats to compute in. F64: every f32 becomes f64, also what is bound. BF16: operands of matrix products are rounded to bf16, sums
- * and everything else stay f32; the same bits on every CPU. Faster only where VDPBF16PS has the rate of FMA (AMD's); on Intel's
- * CPUs it is slower than f32. */
+ * and everything else stay f32; products have the same bits on every CPU. Faster than f32 where the CPU has a matrix unit (Intel's AMX,
+ * which the process asks the kernel for when the first product is compiled); exported objects do without it. */
 typedef enum gm_precision { GM_PRECISION_F32, GM_PRECISION_F64, GM_PRECISION_BF16 } gm_precision;
 
 typedef enum gm_dtype { GM_F32, GM_F64, GM_I32, GM_U8, GM_BOOL } gm_dtype;

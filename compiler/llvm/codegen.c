@@ -17,7 +17,7 @@ ir_key cc_kernel_key(const cc_machine *m, const cc_kernel *k)
 		  m->features, (int)m->opt);
 	cc_kernel_print(k, &s);
 	if (k->bf16) /* what the process may use is not in the features */
-		sb_printf(&s, " %d", (int)m->level.bf16);
+		sb_printf(&s, " %d", (int)cc_machine_target(m, k).bf16);
 	key = ir_hash(s.s, s.n);
 	sb_fini(&s);
 	return key;
@@ -42,9 +42,10 @@ LLVMModuleRef cc_kernel_module(const cc_machine *m, LLVMTargetMachineRef tm, LLV
 			       const char *symbol)
 {
 	char *message = NULL;
+	cc_target t = cc_machine_target(m, k);
 	em e;
 
-	em_begin(&e, ctx, &m->level, symbol);
+	em_begin(&e, ctx, &t, symbol);
 	cc_module_target(e.m, m, tm);
 	switch (k->kind) {
 	case CC_KERNEL_MAP:

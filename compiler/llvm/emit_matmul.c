@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * compiler/llvm/emit_matmul.c -- C = A B in register tiles.
  *
- * Columns are taken in panels as wide as a tile. A panel of B is copied once into a packed form, whole vectors of one row of k
- * side by side, whichever way B is stored; then every row of A passes by, tile by tile (emit_tile.c). Strides and sizes are
+ * Columns are taken in panels as wide as a tile. A panel of B is copied, part by part (Note [Parts]), into a packed form, whole
+ * vectors of one row of k side by side, whichever way B is stored; then rows of A pass by, tile by tile (emit_tile.c). Strides and sizes are
  * arguments, so one object serves every shape. Every element is a chain of fused multiply-adds in ascending k, cut into blocks that
- * depend on k alone (Note [Blocks of k] there); what packing, panels and tiles there are cannot change a bit. What becomes of a
+ * depend on k alone (Note [Blocks of k] there; in bf16 two shorter chains a block); what packing, panels and tiles there are cannot change a bit. What becomes of a
  * finished tile is the epilogue's business. */
 #include "compiler/llvm/matmul.h"
 
@@ -24,7 +24,7 @@ typedef struct matmul {
 	val pack_rows, pack_turned, pack_a;
 	val k, as, as64, ak, ak64, bk, bk64, bc, bc64, a, b;
 	val packed, c, hints;     /* memory of the call: a panel of B; finished tiles; SLOTS x (address, bytes per row) */
-	val packed_a, words;      /* A in bf16, and the distance of its rows */
+	val packed_a, words;      /* A in bf16, and the distance of its rows in words */
 	val many;                 /* k is longer than a pack: sums of rows_pack rows wait in c */
 	int64_t rows_pack, k_pack;
 	val code, bufs, args, streams;
@@ -110,76 +110,89 @@ static void set_hint(matmul *m, val slot, val address, val stride)
 	LLVMBuildStore(e->b, stride, em_element(e, e->i64, at, em_int(e, 1)));
 }
 
-/* Streams of the epilogue under the tile at row i; returns their number. */
-static val hint_streams(matmul *m, const part *p, val i, val slots)
+/* Streams of the epilogue under the tile of so many rows at row i, as many slots each as its rows need, in the parts next to the end of
+ * k; returns the first slot behind. */
+static val hint_streams(matmul *m, const part *p, val i, int rows, val slots)
 {
 	em *e = m->e;
-	val args = em_param(e, 1), size = LLVMSizeOf(m->s);
-	val count = LLVMBuildSelect(e->b, p->last, smaller(e, m->streams, slots), em_int(e, 0), "");
+	int64_t each = (rows + SLOT_ROWS - 1) / SLOT_ROWS;
+	val args = em_param(e, 1), size = LLVMSizeOf(m->s), all = times(e, m->streams, em_int(e, each));
+	val near = LLVMBuildICmp(e->b, LLVMIntSGE, plus(e, p->k, em_int(e, 2 * m->k_pack)), m->k, "");
+	val count = LLVMBuildSelect(e->b, near, smaller(e, all, slots), em_int(e, 0), "");
 	em_loop l;
 
 	em_loop_begin(e, &l, em_int(e, 0), count, 1, NULL, 0);
 	{
-		val at = em_element(e, e->i64, args, plus(e, em_int(e, ARG_REST), times(e, l.i, em_int(e, 3))));
-		val row = em_load_arg(e, at, 1), offset = plus(e, times(e, i, row), in_panels(e, p->j, size, em_load_arg(e, at, 2)));
+		val stream = LLVMBuildUDiv(e->b, l.i, em_int(e, each), ""), rest = LLVMBuildURem(e->b, l.i, em_int(e, each), "");
+		val at = em_element(e, e->i64, args, plus(e, em_int(e, ARG_REST), times(e, stream, em_int(e, 3))));
+		val bytes = em_load_arg(e, at, 1), row = plus(e, i, times(e, rest, em_int(e, SLOT_ROWS)));
+		val offset = plus(e, times(e, row, bytes), in_panels(e, p->j, size, em_load_arg(e, at, 2)));
 		val base = LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, m->bufs, em_load_arg(e, at, 0)), "");
 
-		set_hint(m, l.i, em_element(e, e->i8, base, offset), row);
+		set_hint(m, l.i, em_element(e, e->i8, base, offset), bytes);
 	}
 	em_loop_end(e, &l, NULL);
 	return count;
 }
 
-/* The rows of A that the next tile reads, if this is the first panel to do so and k's lie side by side; returns the first slot behind. */
+/* The rows of A that the next tile reads, if this is the first panel to do so, k's lie side by side, and A is not packed; returns the first
+ * slot behind. */
 static val hint_rows(matmul *m, const part *p, val next, val from, val slots)
 {
 	em *e = m->e;
-	val needed = LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, panel_width(e) - 1)), em_int(e, panel_width(e)), "");
+	val width = em_int(e, panel_width(e)), needed = LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, panel_width(e) - 1)), width, "");
 	val wanted = LLVMBuildAnd(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, p->j, em_param(e, 4), ""),
 				  LLVMBuildICmp(e->b, LLVMIntEQ, m->ak, em_int(e, 1), ""), "");
 	val to = LLVMBuildSelect(e->b, wanted, smaller(e, slots, plus(e, from, needed)), from, "");
-	val at = in_panels(e, next, m->as, m->as64), stride = times(e, m->as, LLVMSizeOf(m->s));
+	val row = in_panels(e, next, m->as, m->as64), stride = times(e, m->as, LLVMSizeOf(m->s));
 	em_loop l;
 
+	if (m->how != EM_PACK_PLAIN)
+		return from;
 	em_loop_begin(e, &l, from, to, 1, NULL, 0);
 	{
-		val k = plus(e, p->k, times(e, LLVMBuildSub(e->b, l.i, from, ""), em_int(e, panel_width(e))));
+		val k = plus(e, p->k, times(e, LLVMBuildSub(e->b, l.i, from, ""), width));
 
-		set_hint(m, l.i, em_element(e, m->s, m->a, plus(e, at, in_panels(e, k, m->ak, m->ak64))), stride);
+		set_hint(m, l.i, em_element(e, m->s, m->a, plus(e, row, in_panels(e, k, m->ak, m->ak64))), stride);
 	}
 	em_loop_end(e, &l, NULL);
 	return to;
 }
 
-/* The tile number n of its part asks for the n-th share of the next part of B. */
-static void hint_panel(matmul *m, const part *p, val n, val from, val slots)
+/* The tile number n of its part asks for the n-th share of the next part of B: rows of k, or of a turned B columns, whose k's lie side
+ * by side up to the end of a panel. */
+static void hint_next(matmul *m, const part *p, val n, val from, val slots)
 {
 	em *e = m->e;
-	val step = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), ""), m->bk, m->bc, "");
+	int64_t columns = panel_width(e) > SLOT_ROWS ? panel_width(e) / SLOT_ROWS : 1; /* slots of a turned part */
+	val rows = LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), ""), step = LLVMBuildSelect(e->b, rows, m->bk, m->bc, "");
+	val run = LLVMBuildSelect(e->b, rows, em_int(e, RT_PANEL / SLOT_ROWS), em_int(e, columns), "");
+	val count = times(e, LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, RT_PANEL - 1)), em_int(e, RT_PANEL), ""), run);
 	val share = times(e, n, LLVMBuildSub(e->b, slots, from, "")), stride = times(e, step, LLVMSizeOf(m->s));
 	em_loop l;
 
 	em_loop_begin(e, &l, from, slots, 1, NULL, 0);
 	{
-		val k = times(e, plus(e, share, LLVMBuildSub(e->b, l.i, from, "")), em_int(e, SLOT_ROWS));
-		val at = em_element(e, m->s, m->next, in_panels(e, k, step, m->bk64));
+		val number = plus(e, share, LLVMBuildSub(e->b, l.i, from, "")), some = LLVMBuildICmp(e->b, LLVMIntSLT, number, count, "");
+		val far = times(e, LLVMBuildUDiv(e->b, number, run, ""), m->bk64);
+		val near = times(e, LLVMBuildURem(e->b, number, run, ""), times(e, step, em_int(e, SLOT_ROWS)));
 
-		at = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, k, p->n, ""), at, m->c, "");
-		set_hint(m, l.i, at, stride);
+		set_hint(m, l.i, LLVMBuildSelect(e->b, some, em_element(e, m->s, m->next, plus(e, far, near)), m->c, ""),
+			 LLVMBuildSelect(e->b, some, stride, em_int(e, 0), ""));
 	}
 	em_loop_end(e, &l, NULL);
 }
 
-/* What the tile at row i, number n of its panel, asks for. */
+/* What the tile of so many rows at row i, number n of its part, asks for. */
 static void hint(matmul *m, const part *p, val i, int rows, val n)
 {
 	em *e = m->e;
-	int64_t lines = SLOT_ROWS * em_slot_width(e);
+	int64_t lines = SLOT_ROWS * em_slot_width(e) * (m->how == EM_PACK_PAIRS ? 2 : 1); /* k's per slot: pairs ask once for both */
 	val slots = smaller(e, em_int(e, SLOTS), LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, lines - 1)), em_int(e, lines), ""));
-	val from = hint_streams(m, p, i, slots);
+	val from = hint_streams(m, p, i, rows, slots);
 
 	from = hint_rows(m, p, plus(e, i, em_int(e, rows)), from, slots);
-	hint_panel(m, p, n, from, slots);
+	hint_next(m, p, n, from, slots);
 }
 
 /* The epilogue addresses its tile by row and column of C, so the pointer is moved back by them. */
@@ -201,7 +214,7 @@ static val a_element(matmul *m, val i, val k)
 	return em_element(e, m->s, m->a, plus(e, in_panels(e, i, m->as, m->as64), in_panels(e, k, m->ak, m->ak64)));
 }
 
-/* Rows of p, rounded or in pairs; they are not in panels (layout.c). */
+/* Rows of p as bf16; they are not in panels (layout.c). */
 static void pack_a(matmul *m, const part *p)
 {
 	em *e = m->e;
@@ -309,29 +322,34 @@ static val packed(matmul *m, const part *p)
 	return LLVMBuildSelect(e->b, ready, from, m->packed, "");
 }
 
+/* Where the part of B behind p begins: of the same panel, of the next one, or of the first one again. */
+static val next_part(matmul *m, const part *p)
+{
+	em *e = m->e;
+	val ahead = plus(e, p->j, em_int(e, panel_width(e))), k = LLVMBuildSelect(e->b, p->last, em_int(e, 0), plus(e, p->k, p->n), "");
+	val column = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, ahead, em_param(e, 5), ""), ahead, em_param(e, 4), "");
+
+	column = LLVMBuildSelect(e->b, p->last, column, p->j, "");
+	return em_element(e, m->s, m->b, plus(e, in_panels(e, k, m->bk, m->bk64), in_panels(e, column, m->bc, m->bc64)));
+}
+
 /* All of k for one panel: packed, multiplied, pack after pack. */
 static void panel(matmul *m, val i0, val i1, val j)
 {
 	em *e = m->e;
 	int64_t wide = panel_width(e);
-	val one = em_int(e, 1), ahead = plus(e, j, em_int(e, wide));
+	val one = em_int(e, 1);
 	part p = {.i0 = i0, .i1 = i1, .j = j, .width = smaller(e, em_int(e, wide), LLVMBuildSub(e->b, em_param(e, 5), j, ""))};
 	em_loop l;
 	em_if f;
 
 	p.vectors = LLVMBuildUDiv(e->b, plus(e, p.width, em_int(e, e->lanes - 1)), em_int(e, e->lanes), "");
-	ahead = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, ahead, em_param(e, 5), ""), ahead, em_int(e, 0), "");
 	em_loop_begin(e, &l, em_int(e, 0), LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, m->k, one, ""), m->k, one, ""),
 		      m->k_pack, NULL, 0);
 	p.k = l.i;
 	p.n = smaller(e, LLVMBuildSub(e->b, m->k, l.i, ""), em_int(e, m->k_pack));
 	p.last = LLVMBuildICmp(e->b, LLVMIntSGE, plus(e, p.k, p.n), m->k, "");
-	{
-		val k = LLVMBuildSelect(e->b, p.last, em_int(e, 0), plus(e, p.k, p.n), "");
-		val column = LLVMBuildSelect(e->b, p.last, ahead, j, "");
-
-		m->next = em_element(e, m->s, m->b, plus(e, in_panels(e, k, m->bk, m->bk64), in_panels(e, column, m->bc, m->bc64)));
-	}
+	m->next = next_part(m, &p);
 	p.b = packed(m, &p);
 	if (m->how != EM_PACK_PLAIN) {
 		em_if_begin(e, &f, m->many);
@@ -363,7 +381,8 @@ void em_matmul_kernel(em *e, const cc_kernel *k)
 	m.how = k->bf16 ? bf16_pack[e->t->bf16] : EM_PACK_PLAIN;
 	m.rows_pack = rows_pack(k->dtype, m.how);
 	probe_stack(e);
-	IR_ASSERT(k->k_pack > 0 && k->k_pack <= K_PACK && k->k_pack / K_BLOCK * K_BLOCK == k->k_pack, "pack of %d rows", k->k_pack);
+	IR_ASSERT(m.how != EM_PACK_TILES || e->lanes == BF16_CHAIN, "%d lanes for tiles of AMX", e->lanes);
+	IR_ASSERT(k->k_pack > 0 && k->k_pack <= CC_K_PACK_MAX && k->k_pack / K_BLOCK * K_BLOCK == k->k_pack, "pack of %d rows", k->k_pack);
 	rest = RT_PANEL % panel_width(e);
 	IR_ASSERT(rest == 0, "a tile must not straddle panels");
 	emit_functions(&m);
@@ -404,4 +423,4 @@ void em_matmul_kernel(em *e, const cc_kernel *k)
  * A panel of B is taken in parts of k_pack rows, 128 by default: 32 KiB in f32 on AVX-512, which stay in L1 while all rows of A pass by.
  * The sums of a longer k wait on the stack meanwhile. Without hints that know where the next part is, one long part was
  * faster; with them, parts are 4 to 12 % of a training step faster. In bf16, A is rounded for every part, so there k is not cut
- * before K_PACK. Parts end where blocks do, so they cannot change a bit. */
+ * before CC_K_PACK_MAX. Parts end where blocks do, so they cannot change a bit. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/llvm/emit_pack.c -- operands of matmul in the form that tiles read (matmul.h): a panel of B, whichever way it is stored; and
- * for bf16, pairs of rounded k's of both operands. */
+ * compiler/llvm/emit_pack.c -- operands of matmul in the form that tiles read (matmul.h): a part of B, whichever way it is stored; and
+ * both operands in bf16. */
 #include "compiler/llvm/matmul.h"
 
 LLVMTypeRef em_pack_type(em *e)
@@ -55,8 +55,8 @@ static val packed_row(const packing *p, val k)
 
 	if (p->how == EM_PACK_PAIRS)
 		row = LLVMBuildUDiv(e->b, k, em_int(e, 2), "");
-	if (p->how == EM_PACK_TILES) /* k is in the first half of its 32 */
-		row = LLVMBuildSub(e->b, k, times(e, LLVMBuildUDiv(e->b, k, em_int(e, 32), ""), em_int(e, 16)), "");
+	if (p->how == EM_PACK_TILES) /* k is in the first half of its TILE_K */
+		row = LLVMBuildSub(e->b, k, times(e, LLVMBuildUDiv(e->b, k, em_int(e, TILE_K), ""), em_int(e, BF16_CHAIN)), "");
 
 	return em_element(e, p->s, em_param(e, P_TO), times(e, row, em_int(e, panel_width(e))));
 }
@@ -108,12 +108,12 @@ static void pack_rows_of_tile(const packing *p, val first, val *mask, bool edges
 static void pack_rows_for_tiles(const packing *p)
 {
 	em *e = p->e;
-	val mask[WIDTHS], count = em_param(e, P_K), whole = LLVMBuildAnd(e->b, count, em_int(e, ~(int64_t)31), "");
+	val mask[WIDTHS], count = em_param(e, P_K), whole = LLVMBuildAnd(e->b, count, em_int(e, -TILE_K), "");
 	em_loop l;
 	em_if f;
 
 	masks_of_width(p, mask);
-	em_loop_begin(e, &l, em_int(e, 0), whole, (int64_t)2 * BF16_CHAIN, NULL, 0);
+	em_loop_begin(e, &l, em_int(e, 0), whole, TILE_K, NULL, 0);
 	pack_rows_of_tile(p, l.i, mask, false);
 	em_loop_end(e, &l, NULL);
 	em_if_begin(e, &f, LLVMBuildICmp(e->b, LLVMIntSLT, whole, count, ""));
@@ -195,7 +195,7 @@ static void pack_square(const packing *p, val c, val k, bool edges)
 static void pack_turned(const packing *p)
 {
 	em *e = p->e;
-	int64_t step = p->how == EM_PACK_TILES ? 2 * BF16_CHAIN : e->lanes;
+	int64_t step = p->how == EM_PACK_TILES ? TILE_K : e->lanes;
 	val k = em_param(e, P_K), squares = LLVMBuildSub(e->b, k, em_int(e, step - 1), "");
 	em_loop c, i;
 
@@ -261,7 +261,7 @@ static void pack_a_columns(em *e, em_pack how)
 
 	em_loop_begin(e, &r, em_int(e, 0), em_param(e, PA_ROWS), e->lanes, NULL, 0);
 	mask = em_mask(e, LLVMBuildSub(e->b, em_param(e, PA_ROWS), r.i, ""));
-	em_loop_begin(e, &k, em_int(e, 0), count, how == EM_PACK_PAIRS ? 2 : 1, NULL, 0);
+	em_loop_begin(e, &k, em_int(e, 0), count, k_per_word(how), NULL, 0);
 	{
 		val x = em_load(e, e->f32, a_at(e, r.i, k.i), mask), next = plus(e, k.i, em_int(e, 1));
 		val to = plus(e, times(e, word_of(e, how, k.i), em_int(e, rows_pack(IR_F32, how))), r.i);
@@ -296,7 +296,7 @@ static void pack_a_rows(em *e, em_pack how)
 	em_loop r, k;
 
 	em_loop_begin(e, &r, em_int(e, 0), em_param(e, PA_ROWS), 1, NULL, 0);
-	em_loop_begin(e, &k, em_int(e, 0), count, (how == EM_PACK_PAIRS ? 2 : 1) * (int64_t)e->lanes, NULL, 0);
+	em_loop_begin(e, &k, em_int(e, 0), count, k_per_word(how) * e->lanes, NULL, 0);
 	{
 		val from = a_at(e, r.i, k.i), left = LLVMBuildSub(e->b, count, k.i, ""), x = em_load(e, e->f32, from, em_mask(e, left));
 		val to = plus(e, times(e, r.i, em_param(e, PA_WORDS)), word_of(e, how, k.i));
@@ -350,7 +350,7 @@ static void pack_a_squares(em *e, bool columns)
 	em_loop r, k;
 
 	em_loop_begin(e, &r, em_int(e, 0), em_param(e, PA_ROWS), TILE_ROWS, NULL, 0);
-	em_loop_begin(e, &k, em_int(e, 0), em_param(e, PA_COUNT), (int64_t)2 * BF16_CHAIN, NULL, 0);
+	em_loop_begin(e, &k, em_int(e, 0), em_param(e, PA_COUNT), TILE_K, NULL, 0);
 	pack_a_square(e, r.i, k.i, columns);
 	em_loop_end(e, &k, NULL);
 	em_loop_end(e, &r, NULL);
@@ -365,7 +365,7 @@ static void pack_a_any(em *e, em_pack how)
 
 	e->lanes = 1;
 	em_loop_begin(e, &r, em_int(e, 0), em_param(e, PA_ROWS), 1, NULL, 0);
-	em_loop_begin(e, &k, em_int(e, 0), count, how == EM_PACK_PAIRS ? 2 : 1, NULL, 0);
+	em_loop_begin(e, &k, em_int(e, 0), count, k_per_word(how), NULL, 0);
 	{
 		val next = plus(e, k.i, em_int(e, 1)), inside = LLVMBuildICmp(e->b, LLVMIntSLT, next, count, "");
 		val x = LLVMBuildLoad2(e->b, e->f32, a_at(e, r.i, k.i), ""), y;
@@ -382,16 +382,6 @@ static void pack_a_any(em *e, em_pack how)
 	em_loop_end(e, &k, NULL);
 	em_loop_end(e, &r, NULL);
 	e->lanes = lanes;
-}
-
-static void pack_a_square_columns(em *e)
-{
-	pack_a_squares(e, true);
-}
-
-static void pack_a_square_rows(em *e)
-{
-	pack_a_squares(e, false);
 }
 
 /* A's element at (row, k), rounded later, or zero where that is outside. */
@@ -414,7 +404,7 @@ static void pack_a_square_any(em *e)
 	e->lanes = 1;
 	rows = LLVMBuildAnd(e->b, rows, em_int(e, ~(int64_t)(TILE_ROWS - 1)), "");
 	em_loop_begin(e, &r, em_int(e, 0), rows, 1, NULL, 0);
-	em_loop_begin(e, &k, em_int(e, 0), em_param(e, PA_COUNT), (int64_t)2 * BF16_CHAIN, NULL, 0);
+	em_loop_begin(e, &k, em_int(e, 0), em_param(e, PA_COUNT), TILE_K, NULL, 0);
 	em_loop_begin(e, &i, em_int(e, 0), em_int(e, BF16_CHAIN), 1, NULL, 0);
 	{
 		val at = plus(e, k.i, i.i), word = plus(e, LLVMBuildUDiv(e->b, k.i, em_int(e, 2), ""), i.i);
@@ -435,16 +425,17 @@ val em_pack_a(em *e, em_pack how)
 	val columns = em_is_columns(e, em_param(e, PA_ROW), em_param(e, PA_K));
 	val when[] = {columns, k_one, LLVMBuildNot(e->b, LLVMBuildOr(e->b, k_one, columns, ""), "")};
 	static void (*const words[])(em *e, em_pack how) = {pack_a_columns, pack_a_rows, pack_a_any};
-	static void (*const squares[])(em *e) = {pack_a_square_columns, pack_a_square_rows, pack_a_square_any};
 
 	for (int i = 0; i < 3; i++) {
 		em_if f;
 
 		em_if_begin(e, &f, when[i]);
-		if (how == EM_PACK_TILES)
-			squares[i](e);
-		else
+		if (how != EM_PACK_TILES)
 			words[i](e, how);
+		else if (i < 2)
+			pack_a_squares(e, i == 0);
+		else
+			pack_a_square_any(e);
 		em_if_end(e, &f);
 	}
 	return end_function(e, o);

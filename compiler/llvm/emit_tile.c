@@ -5,7 +5,7 @@
 #include "compiler/llvm/matmul.h"
 
 #define UNROLL 4 /* k's, and lines asked for, at a time */
-_Static_assert(K_PACK % K_BLOCK == 0 && K_BLOCK % RT_PANEL == 0, "packs begin where blocks, and panels of a turned B, begin");
+_Static_assert(CC_K_PACK_MAX % K_BLOCK == 0 && K_BLOCK % RT_PANEL == 0, "packs begin where blocks, and panels of a turned B, begin");
 
 LLVMTypeRef em_tile_type(em *e)
 {
@@ -100,7 +100,7 @@ static void chain(em *e, LLVMTypeRef s, const em_tile *t, val from, val to, val 
 		acc[i] = piece.out[i];
 }
 
-/* C = acc, or C += acc. */
+/* C = acc, or C += acc. In bf16 the first sum is added to zero, as AMX does, which turns -0 into 0. */
 static void put_tile(em *e, LLVMTypeRef s, const em_tile *t, const val *acc, bool add)
 {
 	for (int i = 0; i < t->rows; i++)
@@ -108,7 +108,9 @@ static void put_tile(em *e, LLVMTypeRef s, const em_tile *t, const val *acc, boo
 			val at = em_element(e, s, em_param(e, T_C), em_int(e, (int64_t)i * RT_PANEL + (int64_t)j * e->lanes));
 			val v = acc[i * t->vectors + j];
 
-			em_store(e, add ? LLVMBuildFAdd(e->b, em_load(e, s, at, NULL), v, "") : v, s, at, NULL);
+			if (add || t->how != EM_PACK_PLAIN)
+				v = LLVMBuildFAdd(e->b, add ? em_load(e, s, at, NULL) : em_float(e, 0, em_vector(e, s)), v, "");
+			em_store(e, v, s, at, NULL);
 		}
 }
 
@@ -129,7 +131,7 @@ static void block(em *e, LLVMTypeRef s, const em_tile *t, val from, int64_t size
 static val fma_tile(em *e, LLVMTypeRef s, const em_tile *t)
 {
 	outer o = begin_function(e, "tile", em_tile_type(e));
-	int64_t size = t->how != EM_PACK_PLAIN ? 2 * BF16_CHAIN : K_BLOCK;
+	int64_t size = t->how != EM_PACK_PLAIN ? TILE_K : K_BLOCK;
 	val k = em_param(e, T_K), acc[EM_CARRY], add, one = em_int(e, 1);
 	em_loop l;
 	em_if f;
@@ -189,8 +191,8 @@ static val amx_tile(em *e, int vectors)
 				em_call(e, "llvm.x86.tilezero", NULL, 0, (val[]){tile_number(e, j)}, 1);
 		em_if_end(e, &f);
 	}
-	em_loop_begin(e, &l, em_int(e, 0), k, (int64_t)2 * BF16_CHAIN, NULL, 0);
-	for (int u = 0; u < 2 * BF16_CHAIN; u += UNROLL)
+	em_loop_begin(e, &l, em_int(e, 0), k, TILE_K, NULL, 0);
+	for (int u = 0; u < TILE_K; u += UNROLL)
 		prefetch_some(e, plus(e, l.i, em_int(e, u)));
 	word = LLVMBuildUDiv(e->b, l.i, em_int(e, 2), "");
 	em_call(e, "llvm.x86.tileloadd64", NULL, 0, (val[]){tile_number(e, TILE_A), em_element(e, e->f32, em_param(e, T_A), word), a_row}, 3);

@@ -228,8 +228,7 @@ ir_status cc_export_object(const char *target, const cc_entry *x, size_t n, ir_s
 		cc_machine_fini(&machine);
 		return st;
 	}
-	if (machine.level.bf16 == CC_BF16_TILES) /* who links the object has not asked for them: Note [bf16] */
-		machine.level.bf16 = CC_BF16_FMA;
+	machine.tiles = false; /* who links the object has not asked for them: Note [bf16] in target.c */
 	b.a = ar_open();
 	b.tm = cc_machine_new_tm(&machine);
 	b.c = LLVMContextCreate();

@@ -6,8 +6,8 @@
 
 #include "compiler/llvm/emit.h"
 
-#define K_PACK    1024 /* rows of a packed panel at most (cc_schedule.k_pack): 256 KiB in f32 on AVX-512, a part of L2 */
-#define WIDTHS    4    /* widest tile of target.c, in vectors */
+#define WIDTHS 4 /* widest tile of target.c, in vectors */
+
 static inline val smaller(em *e, val a, val b)
 {
 	return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, a, b, ""), a, b, "");
@@ -88,7 +88,8 @@ typedef enum em_pack {
 } em_pack;
 
 #define BF16_CHAIN 16 /* k's of a chain */
-#define TILE_ROWS  16 /* of AMX; a tile has as many words in a row */
+#define TILE_ROWS  16 /* of AMX; a tile has as many words in a row.. */
+#define TILE_K     32 /* ..each of two k's */
 
 static inline int64_t k_per_word(em_pack how)
 {

@@ -56,21 +56,32 @@ static void configure(void)
 
 static pthread_once_t configured = PTHREAD_ONCE_INIT;
 
-/* The kernel of the system hands out the 8 KiB of tiles to processes that ask for them, once for all their threads. */
-static bool may_use_tiles(void)
+static bool has_tiles(const char *features)
+{
+	return strstr(features, "+avx512vl") && strstr(features, "+amx-bf16") && strstr(features, "+amx-tile");
+}
+
+static bool may_use_tiles;
+
+/* Linux hands out the 8 KiB of tiles to processes that ask for them, once for all their threads. */
+static void ask_for_tiles(void)
 {
 	enum { ARCH_REQ_XCOMP_PERM = 0x1023, TILE_DATA = 18 };
 
-	return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0;
+	may_use_tiles = syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0;
 }
 
-static cc_bf16 bf16_of(const cc_machine *m)
+cc_target cc_machine_target(const cc_machine *m, const cc_kernel *k)
 {
-	if (m->level.vector_bytes < 64)
-		return CC_BF16_FMA;
-	if (strstr(m->features, "+amx-bf16") && strstr(m->features, "+amx-tile") && may_use_tiles())
-		return CC_BF16_TILES;
-	return strstr(m->features, "+avx512bf16") && !strncmp(m->cpu, "znver", 5) ? CC_BF16_DOT : CC_BF16_FMA;
+	static pthread_once_t asked = PTHREAD_ONCE_INIT;
+	cc_target t = m->level;
+
+	if (k->bf16 && m->tiles) {
+		pthread_once(&asked, ask_for_tiles);
+		if (may_use_tiles)
+			t.bf16 = CC_BF16_TILES;
+	}
+	return t;
 }
 
 ir_status cc_machine_init(cc_machine *m, const char *name, int opt_level, ir_diag *d)
@@ -94,7 +105,9 @@ ir_status cc_machine_init(cc_machine *m, const char *name, int opt_level, ir_dia
 	m->cpu = name ? LLVMCreateMessage(name) : LLVMGetHostCPUName();
 	m->features = name ? LLVMCreateMessage(psabi_features(name)) : LLVMGetHostCPUFeatures();
 	m->level = *level_of(m->features);
-	m->level.bf16 = bf16_of(m);
+	if (m->level.vector_bytes == 64 && strstr(m->features, "+avx512bf16") && !strncmp(m->cpu, "znver", 5))
+		m->level.bf16 = CC_BF16_DOT;
+	m->tiles = has_tiles(m->features);
 	return IR_OK;
 }
 
@@ -138,4 +151,5 @@ bool cc_machine_runs_here(const cc_machine *m)
  *  - VDPBF16PS, which sums the two products of a word one after the other, pairs k with k + 1. Zen 4 does as many of them as of
  *    FMAs by its documentation (not measured yet); Intel's cores half as many (measured), so there it is never used;
  *  - FMAs take operands that were rounded while they were packed.
- * All give the same bits (tests/unit/cc_bf16.c). Exported objects do without TDPBF16PS: a process has to ask for the tiles. */
+ * All give the same bits (tests/unit/cc_bf16.c), but that SSE2, which multiplies before it adds, loses products below 2^-126 that FMAs add
+ * exactly. Exported objects do without TDPBF16PS: a process has to ask for the tiles. */

@@ -13,12 +13,18 @@ static ir_ref reduce(ir_func *dst, ir_op op, ir_loc loc, ir_ref x, int n, const 
 	return ir_emit(dst, "legalize", loc, op, &x, 1, &at, 1);
 }
 
-/* sum or amax over axes. Over all axes of a long tensor: one axis first, then the rest. Down the columns of a wide matrix, so that every
- * thread reads what it wrote (Note [Panels] in layout.c); else along the innermost. */
+/* A matrix that may be in panels (layout.c), and neither so tall nor so wide that few could share the work. */
+static bool is_broad(const ir_type *t)
+{
+	return t->rank == 2 && t->dim[1] > RT_PANEL && t->dim[0] >= 16 && t->dim[0] <= 64 * t->dim[1] && t->dim[1] <= 64 * t->dim[0];
+}
+
+/* sum or amax over axes. Over all axes of a long tensor: one axis first, then the rest. Down the columns of a broad matrix, so that
+ * every thread reads what it wrote (Note [Panels] in layout.c); else along the innermost. */
 static ir_ref split_reduce(ir_func *dst, ir_op op, ir_loc loc, ir_ref x, const ir_attr *axes)
 {
 	ir_type t = dst->ins[x].type;
-	int64_t inner = t.rank == 2 && t.dim[1] > RT_PANEL ? 0 : t.rank - 1, rest[IR_MAX_RANK] = {0, 1, 2, 3, 4, 5};
+	int64_t inner = is_broad(&t) ? 0 : t.rank - 1, rest[IR_MAX_RANK] = {0, 1, 2, 3, 4, 5};
 
 	if (axes->v.rank != t.rank || t.rank < 2 || ir_type_count(&t) < LONG_SUM || ir_type_count(&t) == 0)
 		return reduce(dst, op, loc, x, axes->v.rank, axes->v.dim);

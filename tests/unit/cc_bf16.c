@@ -22,7 +22,8 @@ typedef struct shape {
 static const shape shapes[] = {
 	{1, 1, 1, 0, 0, 0},	{1, 2, 1, 1, 0, 0},	{5, 3, 7, 0, 1, 0},	 {6, 127, 64, 0, 0, 0},	  {7, 128, 65, 1, 1, 0},
 	{200, 129, 63, 1, 0, 0}, {193, 31, 130, 0, 1, 0}, {37, 1023, 17, 0, 0, 0}, {195, 1025, 66, 1, 0, 0}, {12, 2049, 40, 0, 1, 0},
-	{400, 64, 20, 1, 1, 0}, {3, 0, 5, 0, 0, 0},	{37, 70, 66, 0, 0, 1},	 {17, 33, 5, 1, 0, 1},
+	{400, 64, 20, 1, 1, 0}, {3, 0, 5, 0, 0, 0},	{37, 70, 66, 0, 0, 1},	 {17, 33, 5, 1, 0, 1},	  {16, 32, 64, 0, 0, 0},
+	{18, 1024, 65, 0, 0, 0}, {19, 1100, 3, 0, 0, 1},
 };
 
 static ir_func *product(const shape *s, ir_arena *a)
@@ -76,11 +77,12 @@ static void is_close(const shape *s, const rt_tensor *got, const rt_tensor *want
 
 static void every_target_computes_the_same_bits(void **state)
 {
-	static const char *const target[] = {NULL, "znver4", "x86-64-v3", "x86-64"};
-	cc_context *c[4] = {NULL};
+	enum { TARGETS = 5 };
+	static const char *const target[TARGETS] = {NULL, "znver4", "x86-64-v4", "x86-64-v3", "x86-64"};
+	cc_context *c[TARGETS] = {NULL};
 
 	(void)state;
-	assert_true(td_open_contexts(target, 4, c));
+	assert_true(td_open_contexts(target, TARGETS, c));
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
 		ir_arena *a = ar_open();
 		const ir_func *f = product(&shapes[i], a);
@@ -91,7 +93,7 @@ static void every_target_computes_the_same_bits(void **state)
 			fill(&in[k], (uint64_t)(10 * i) + (uint64_t)k);
 		}
 		assert_int_equal(rt_interpret(f, in, &want), IR_OK);
-		for (size_t t = 0; t < 4; t++)
+		for (size_t t = 0; t < TARGETS; t++)
 			for (int threads = 1; threads <= 3 && c[t]; threads += 2) {
 				rt_tensor got;
 
@@ -110,7 +112,7 @@ static void every_target_computes_the_same_bits(void **state)
 		rt_tensor_free(&in[1]);
 		ar_free(a);
 	}
-	td_close_contexts(c, 4);
+	td_close_contexts(c, TARGETS);
 }
 
 /* a 1 = a: the rounding itself, at ties and at the ends of the range. */
