@@ -65,7 +65,8 @@ static bool is_large_matrix(const ir_type *t)
 	return t->rank == 2 && t->dim[0] > 1 && t->dim[1] > RT_PANEL;
 }
 
-/* In the arena: activations, their gradients and masks, gradients that wait for the norm of all. Not if padding would take half as much again. */
+/* In the arena: activations, their gradients and masks, gradients that wait for the norm of all. Not if padding would take
+ * half as much again. */
 static bool may_wait_in_panels(const cc_plan *p, ir_ref r)
 {
 	const ir_type *t = &p->f->ins[r].type;
@@ -121,12 +122,13 @@ void cc_choose_layouts(cc_plan *p)
 
 /* Note [Panels]
  *
- * A thread owns some columns of a weight: it computes those columns of the products, of the gradient, and updates them. By rows,
- * the columns of two threads alternate every few hundred bytes, and although no line is shared, the prefetchers of one
- * core run into the columns of the other and take their lines away. Measured on two Sapphire Rapids cores, a weight of 784 x 128
- * with its moments, read and updated once: 160 us by rows, 15 us in panels (one thread by rows: about 25). Besides, in panels
- * a tile reads consecutive memory, the hardware's prefetchers follow, and rows of a power-of-two length do not crowd into few sets
- * of L1. Where a tile is as wide as a panel (f32 on AVX-512) and B is not turned over, it needs no packing either.
+ * A thread owns some columns of a weight: it computes those columns of the products, of the gradient, and updates them. By
+ * rows, the columns of two threads alternate every few hundred bytes, and although no line is shared, the prefetchers of one
+ * core run into the columns of the other and take their lines away. Measured on two Sapphire Rapids cores, a weight of 784 x
+ * 128 with its moments, read and updated once: 160 us by rows, 15 us in panels (one thread by rows: about 25). Besides, in
+ * panels a tile reads consecutive memory, the hardware's prefetchers follow, and rows of a power-of-two length do not crowd
+ * into few sets of L1. Where a tile is as wide as a panel (f32 on AVX-512) and B is not turned over, it needs no packing
+ * either.
  *
  * What passes from launch to launch is in panels too: activations, their gradients, masks, and gradients of weights that wait for
  * the norm of all. By rows, the columns that two threads write would alternate in the same way; and where a product reads

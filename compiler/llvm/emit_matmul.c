@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * compiler/llvm/emit_matmul.c -- C = A B in register tiles.
  *
- * Columns are taken in panels as wide as a tile. A panel of B is copied, part by part (Note [Parts]), into a packed form, whole
- * vectors of one row of k side by side, whichever way B is stored; then rows of A pass by, tile by tile (emit_tile.c). Strides and sizes are
- * arguments, so one object serves every shape. Every element is a chain of fused multiply-adds in ascending k, cut into blocks that
- * depend on k alone (Note [Blocks of k] there; in bf16 two shorter chains a block); what packing, panels and tiles there are cannot change a bit. What becomes of a
- * finished tile is the epilogue's business. */
+ * Columns are taken in panels as wide as a tile. A panel of B is copied, part by part (Note [Parts]), into a packed form,
+ * whole vectors of one row of k side by side, whichever way B is stored; then rows of A pass by, tile by tile (emit_tile.c).
+ * Strides and sizes are arguments, so one object serves every shape. Every element is a chain of fused multiply-adds in
+ * ascending k, cut into blocks that depend on k alone (Note [Blocks of k] there; in bf16 two shorter chains a block); what
+ * packing, panels and tiles there are cannot change a bit. What becomes of a finished tile is the epilogue's business. */
 #include "compiler/llvm/matmul.h"
 
 #define HEIGHTS 4 /* tile_rows, 4, 2, 1 */
@@ -76,7 +76,8 @@ static void enter(matmul *m)
 	m->args = em_element(e, e->i64, args, plus(e, em_int(e, ARG_REST), times(e, m->streams, em_int(e, 3))));
 	m->many = LLVMBuildICmp(e->b, LLVMIntSGT, m->k, pack, "");
 	m->packed = room(m, times(e, plus(e, smaller(e, m->k, pack), em_int(e, e->lanes)), em_int(e, panel_width(e))));
-	m->c = room(m, times(e, LLVMBuildSelect(e->b, m->many, em_int(e, m->rows_pack), em_int(e, m->height[0]), ""), em_int(e, RT_PANEL)));
+	m->c = room(m, times(e, LLVMBuildSelect(e->b, m->many, em_int(e, m->rows_pack), em_int(e, m->height[0]), ""),
+			     em_int(e, RT_PANEL)));
 	if (m->how != EM_PACK_PLAIN) {
 		val per = em_int(e, k_per_word(m->how) * e->lanes), k = smaller(e, m->k, pack);
 
@@ -110,8 +111,8 @@ static void set_hint(matmul *m, val slot, val address, val stride)
 	LLVMBuildStore(e->b, stride, em_element(e, e->i64, at, em_int(e, 1)));
 }
 
-/* Streams of the epilogue under the tile of so many rows at row i, as many slots each as its rows need, in the parts next to the end of
- * k; returns the first slot behind. */
+/* Streams of the epilogue under the tile of so many rows at row i, as many slots each as its rows need, in the parts next to
+ * the end of k; returns the first slot behind. */
 static val hint_streams(matmul *m, const part *p, val i, int rows, val slots)
 {
 	em *e = m->e;
@@ -135,8 +136,8 @@ static val hint_streams(matmul *m, const part *p, val i, int rows, val slots)
 	return count;
 }
 
-/* The rows of A that the next tile reads, if this is the first panel to do so, k's lie side by side, and A is not packed; returns the first
- * slot behind. */
+/* The rows of A that the next tile reads, if this is the first panel to do so, k's lie side by side, and A is not packed;
+ * returns the first slot behind. */
 static val hint_rows(matmul *m, const part *p, val next, val from, val slots)
 {
 	em *e = m->e;
@@ -159,8 +160,8 @@ static val hint_rows(matmul *m, const part *p, val next, val from, val slots)
 	return to;
 }
 
-/* The tile number n of its part asks for the n-th share of the next part of B: rows of k, or of a turned B columns, whose k's lie side
- * by side up to the end of a panel. */
+/* The tile number n of its part asks for the n-th share of the next part of B: rows of k, or of a turned B columns, whose k's
+ * lie side by side up to the end of a panel. */
 static void hint_next(matmul *m, const part *p, val n, val from, val slots)
 {
 	em *e = m->e;
@@ -360,8 +361,8 @@ static void panel(matmul *m, val i0, val i1, val j)
 	em_loop_end(e, &l, NULL);
 }
 
-/* The packed panel and waiting sums are up to 320 KiB of stack, with A in bf16 700: pages are touched in order, so that a stack too small ends at
- * its guard page and not behind it. */
+/* The packed panel and waiting sums are up to 320 KiB of stack, with A in bf16 700: pages are touched in order, so that a
+ * stack too small ends at its guard page and not behind it. */
 static void probe_stack(em *e)
 {
 	LLVMAddAttributeAtIndex(e->fn, LLVMAttributeFunctionIndex,
@@ -420,7 +421,7 @@ void em_matmul_kernel(em *e, const cc_kernel *k)
 
 /* Note [Parts]
  *
- * A panel of B is taken in parts of k_pack rows, 128 by default: 32 KiB in f32 on AVX-512, which stay in L1 while all rows of A pass by.
- * The sums of a longer k wait on the stack meanwhile. Without hints that know where the next part is, one long part was
- * faster; with them, parts are 4 to 12 % of a training step faster. In bf16, A is rounded for every part, so there k is not cut
- * before CC_K_PACK_MAX. Parts end where blocks do, so they cannot change a bit. */
+ * A panel of B is taken in parts of k_pack rows, 128 by default: 32 KiB in f32 on AVX-512, which stay in L1 while all rows of
+ * A pass by. The sums of a longer k wait on the stack meanwhile. Without hints that know where the next part is, one long
+ * part was faster; with them, parts are 4 to 12 % of a training step faster. In bf16, A is rounded for every part, so there k
+ * is not cut before CC_K_PACK_MAX. Parts end where blocks do, so they cannot change a bit. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/llvm/emit_pack.c -- operands of matmul in the form that tiles read (matmul.h): a part of B, whichever way it is stored; and
- * both operands in bf16. */
+ * compiler/llvm/emit_pack.c -- operands of matmul in the form that tiles read (matmul.h): a part of B, whichever way it is
+ * stored; and both operands in bf16. */
 #include "compiler/llvm/matmul.h"
 
 LLVMTypeRef em_pack_type(em *e)
@@ -153,8 +153,8 @@ static void pack_rows(const packing *p)
 	em_loop_end(e, &k, &next);
 }
 
-/* One square of lanes x lanes: columns [c, c + lanes) of the panel, rows [k, k + lanes), a row in each v. With edges, what lies outside
- * the width or K is read as zero. */
+/* One square of lanes x lanes: columns [c, c + lanes) of the panel, rows [k, k + lanes), a row in each v. With edges, what
+ * lies outside the width or K is read as zero. */
 static void load_square(const packing *p, val c, val k, bool edges, val *v)
 {
 	em *e = p->e;

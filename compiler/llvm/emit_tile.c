@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/llvm/emit_tile.c -- functions that compute one tile of C: with fused multiply-adds, with VDPBF16PS, with AMX. A tile of rows x
- * vectors stays in registers while k runs: one load of B per vector, one broadcast of A per row. Meanwhile it asks for what others
- * will need (Note [Hints] in emit_matmul.c). */
+ * compiler/llvm/emit_tile.c -- functions that compute one tile of C: with fused multiply-adds, with VDPBF16PS, with AMX. A
+ * tile of rows x vectors stays in registers while k runs: one load of B per vector, one broadcast of A per row. Meanwhile it
+ * asks for what others will need (Note [Hints] in emit_matmul.c). */
 #include "compiler/llvm/matmul.h"
 
 #define UNROLL 4 /* k's, and lines asked for, at a time */
-_Static_assert(CC_K_PACK_MAX % K_BLOCK == 0 && K_BLOCK % RT_PANEL == 0, "packs begin where blocks, and panels of a turned B, begin");
+_Static_assert(CC_K_PACK_MAX % K_BLOCK == 0 && K_BLOCK % RT_PANEL == 0, "parts begin where blocks and panels of k do");
 
 LLVMTypeRef em_tile_type(em *e)
 {
@@ -195,7 +195,8 @@ static val amx_tile(em *e, int vectors)
 	for (int u = 0; u < TILE_K; u += UNROLL)
 		prefetch_some(e, plus(e, l.i, em_int(e, u)));
 	word = LLVMBuildUDiv(e->b, l.i, em_int(e, 2), "");
-	em_call(e, "llvm.x86.tileloadd64", NULL, 0, (val[]){tile_number(e, TILE_A), em_element(e, e->f32, em_param(e, T_A), word), a_row}, 3);
+	em_call(e, "llvm.x86.tileloadd64", NULL, 0,
+		(val[]){tile_number(e, TILE_A), em_element(e, e->f32, em_param(e, T_A), word), a_row}, 3);
 	for (int j = 0; j < vectors; j++) {
 		val from = plus(e, times(e, word, em_int(e, panel_width(e))), em_int(e, (int64_t)j * e->lanes));
 		val b = tile_number(e, TILE_B + j % (TILE_COUNT - TILE_B));

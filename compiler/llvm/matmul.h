@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compiler/llvm/matmul.h -- what emit_matmul.c (parts of a product), emit_tile.c (one tile) and emit_pack.c (operands in the form that
- * tiles read) share: small words, the shape of packed memory, tiles. For these three files only. */
+ * compiler/llvm/matmul.h -- what emit_matmul.c (parts of a product), emit_tile.c (one tile) and emit_pack.c (operands in the
+ * form that tiles read) share: small words, the shape of packed memory, tiles. For these three files only. */
 #ifndef COMPILER_LLVM_MATMUL_H
 #define COMPILER_LLVM_MATMUL_H
 
@@ -102,17 +102,18 @@ static inline int64_t rows_pack(ir_dtype t, em_pack how)
 	return t == IR_F64 || how == EM_PACK_ROUND ? 96 : 192;
 }
 
-/* Internal functions void(to, from, stride, K, width, K64): from is B's first element of the panel and pack. rows: stride is that of
- * k, columns lie side by side. turned: stride is that of columns, k's lie side by side, RT_PANEL of them every K64. Columns
- * outside the width are zero. */
+/* Internal functions void(to, from, stride, K, width, K64): from is B's first element of the panel and pack. rows: stride is
+ * that of k, columns lie side by side. turned: stride is that of columns, k's lie side by side, RT_PANEL of them every K64.
+ * Columns outside the width are zero. */
 enum { P_TO, P_FROM, P_STRIDE, P_K, P_WIDTH, P_K64 };
 LLVMTypeRef em_pack_type(em *e);
 val em_pack_rows(em *e, LLVMTypeRef s, em_pack how);
 val em_pack_turned(em *e, LLVMTypeRef s, em_pack how);
 
-/* A in bf16: void(to, from, row stride, k stride, K, rows, words): words of a row side by side, rows `words` apart (a multiple
- * of the lanes, not less than the row's); or, where rows of A lie side by side and k's do not (em_is_columns), rows side by
- * side and words of the next k or pair rows_pack behind. For tiles always the former, rows padded by zeros to a multiple of TILE_ROWS. */
+/* A in bf16: void(to, from, row stride, k stride, K, rows, words): words of a row side by side, rows `words` apart (a
+ * multiple of the lanes, not less than the row's); or, where rows of A lie side by side and k's do not (em_is_columns), rows
+ * side by side and words of the next k or pair rows_pack behind. For tiles always the former, rows padded by zeros to a
+ * multiple of TILE_ROWS. */
 enum { PA_TO, PA_FROM, PA_ROW, PA_K, PA_COUNT, PA_ROWS, PA_WORDS };
 LLVMTypeRef em_pack_a_type(em *e);
 val em_pack_a(em *e, em_pack how);
@@ -129,8 +130,8 @@ static inline val em_is_columns(em *e, val row, val k)
 #define K_BLOCK 128 /* k's of a chain: see Note [Blocks of k] */
 #define LINE    64
 
-/* Hints: a slot is an address and the bytes from row to row of SLOT_ROWS rows, a panel wide. One line is asked for per k, slot after
- * slot and round again. See Note [Hints] in emit_matmul.c. */
+/* Hints: a slot is an address and the bytes from row to row of SLOT_ROWS rows, a panel wide. One line is asked for per k,
+ * slot after slot and round again. See Note [Hints] in emit_matmul.c. */
 #define SLOTS     32
 #define SLOT_ROWS 8
 
@@ -145,8 +146,8 @@ typedef struct em_tile {
 	em_pack how;       /* of A and B */
 } em_tile;
 
-/* An internal function void(A, B, C, hints, A's row stride, A's k stride, that of RT_PANEL k's, K, add): C = A B, or C += A B if add is
- * not 0, on packed operands; C's rows are RT_PANEL apart. */
+/* An internal function void(A, B, C, hints, A's row stride, A's k stride, that of RT_PANEL k's, K, add): C = A B, or C += A B
+ * if add is not 0, on packed operands; C's rows are RT_PANEL apart. */
 enum { T_A, T_B, T_C, T_HINTS, T_AS, T_AK, T_AK64, T_K, T_ADD };
 LLVMTypeRef em_tile_type(em *e);
 val em_tile_function(em *e, LLVMTypeRef s, const em_tile *t);

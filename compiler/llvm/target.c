@@ -145,8 +145,8 @@ bool cc_machine_runs_here(const cc_machine *m)
 /* Note [bf16]
  *
  * A product of two bf16 is exact in f32; what counts is how products are summed, and that is what Intel's matrix unit does
- * (TDPBF16PS): two chains of 16 fused multiply-adds, their sum, which is added to the result; 32 k's at a time, denormals flushed. Which
- * k's make a chain is decided by how operands are packed. Here a chain is 16 consecutive k's, so that
+ * (TDPBF16PS): two chains of 16 fused multiply-adds, their sum, which is added to the result; 32 k's at a time, denormals
+ * flushed. Which k's make a chain is decided by how operands are packed. Here a chain is 16 consecutive k's, so that
  *  - TDPBF16PS pairs k with k + 16 in a word: 3.2 TFLOP/s a core on Sapphire Rapids, where the peak of FMAs is 0.24;
  *  - VDPBF16PS, which sums the two products of a word one after the other, pairs k with k + 1. Zen 4 does as many of them as of
  *    FMAs by its documentation (not measured yet); Intel's cores half as many (measured), so there it is never used;

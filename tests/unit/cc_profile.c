@@ -155,8 +155,8 @@ static void read_table(char *text, table *t)
 			read_row(line, t);
 		in_table |= !strncmp(line, "kernel ", 7);
 		sscanf(line, "  step %lf ms", &t->step_ms);
-		if (strstr(line, "kernels, "))
-			sscanf(strstr(line, "kernels, "), "kernels, %d launches", &t->said_launches);
+		if (strstr(line, "compiled, "))
+			sscanf(strstr(line, "compiled, "), "compiled, %d launches", &t->said_launches);
 	}
 	fail_msg("no end");
 }
