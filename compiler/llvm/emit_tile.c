@@ -4,7 +4,7 @@
  * asks for what others will need (Note [Hints] in emit_matmul.c). */
 #include "compiler/llvm/matmul.h"
 
-#define UNROLL 4 /* k's, and lines asked for, at a time */
+#define UNROLL 4 /* k's, and lines asked for, at a time; tiles at the edge take one k and ask for nothing, to compile faster */
 _Static_assert(CC_K_PACK_MAX % K_BLOCK == 0 && K_BLOCK % RT_PANEL == 0, "parts begin where blocks and panels of k do");
 
 LLVMTypeRef em_tile_type(em *e)
@@ -82,7 +82,7 @@ static void chain(em *e, LLVMTypeRef s, const em_tile *t, val from, val to, val 
 		v[i] = piece.v[i];
 	v[n + 1] = in_panels(e, piece.i, em_param(e, T_AK), em_param(e, T_AK64));
 	from = piece.i, to = smaller(e, to, plus(e, piece.i, em_int(e, RT_PANEL)));
-	for (int unroll = UNROLL; unroll >= 1; unroll -= UNROLL - 1) {
+	for (int unroll = t->rows < e->t->tile_rows ? 1 : UNROLL; unroll >= 1; unroll -= UNROLL - 1) {
 		em_loop_begin(e, &k, from, LLVMBuildSub(e->b, to, em_int(e, unroll - 1), ""), unroll, v, n + 2);
 		for (int i = 0; i < n + 2; i++)
 			v[i] = k.v[i];
