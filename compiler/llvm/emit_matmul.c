@@ -38,8 +38,9 @@ static void emit_functions(matmul *m)
 
 	while (rows >= 1) {
 		m->height[m->heights] = rows;
-		for (int v = 1; v <= e->t->tile_vectors; v++)
-			m->tile[m->heights][v - 1] = em_tile_function(e, m->s, &(em_tile){rows, v, m->how});
+		for (int v = e->t->tile_vectors; v >= 1; v--) /* at the lower edge one width is enough, and much less to compile */
+			m->tile[m->heights][v - 1] = m->heights && v < e->t->tile_vectors ? m->tile[m->heights][v]
+				: em_tile_function(e, m->s, &(em_tile){rows, v, m->how});
 		m->heights++;
 		if (m->how == EM_PACK_TILES) /* the last one has rows to spare */
 			break;
@@ -293,15 +294,15 @@ static void rows_of_part(matmul *m, const part *p)
 	em_loop_end(e, &n, NULL);
 }
 
-/* Does part p of B lie the way tiles read it: rows as far apart as a tile is wide? Tiles read whole vectors, so these must end
- * within the part or within a panel, which is padded. */
+/* Does part p of B lie the way tiles read it: rows as far apart as a tile is wide? Tiles may read the whole width, so it must be
+ * full or in a panel, which is padded. */
 static val is_packed(matmul *m, const part *p, val rows)
 {
 	em *e = m->e;
 	val wide = LLVMBuildICmp(e->b, LLVMIntEQ, m->bk, em_int(e, panel_width(e)), "");
 	val panels = LLVMBuildICmp(e->b, LLVMIntNE, m->bc64, em_int(e, RT_PANEL), "");
-	val edge = LLVMBuildURem(e->b, p->width, em_int(e, e->lanes), "");
-	val fits = LLVMBuildOr(e->b, panels, LLVMBuildICmp(e->b, LLVMIntEQ, edge, em_int(e, 0), ""), "");
+	val full = LLVMBuildICmp(e->b, LLVMIntEQ, p->width, em_int(e, panel_width(e)), "");
+	val fits = LLVMBuildOr(e->b, panels, full, "");
 
 	if (m->how != EM_PACK_PLAIN)
 		return LLVMConstInt(e->i1, 0, 0);
