@@ -368,7 +368,6 @@ int se_cmd_train(int argc, char **argv)
 	j.cfg.tick = tick;
 	j.d = ir_diag_new();
 	j.a = ar_open();
-	sb_init(&j.text);
 	s = run(&j, operand[0]);
 	if (s == IR_ENAN)
 		fprintf(stderr, "gradmill train: the loss is not finite at step %lld; a smaller --lr or a --clip-norm may help\n",
