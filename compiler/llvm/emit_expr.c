@@ -377,22 +377,18 @@ static void rows_inner(kernel *s, val *acc, int n, const void *ctx)
 	}
 }
 
-/* Halves the vector until one lane is left: a fixed tree. */
+/* Halves the vector until one lane is left: a fixed tree. What the other lanes hold meanwhile is nobody's business. */
 static val across(kernel *s, val v)
 {
 	em *e = s->e;
-	val r, lane[64];
-	int lanes = e->lanes;
+	val from[64];
 
-	for (int i = 0; i < lanes; i++)
-		lane[i] = lanes == 1 ? v : LLVMBuildExtractElement(e->b, v, em_int(e, i), "");
-	e->lanes = 1;
-	for (int n = lanes / 2; n >= 1; n /= 2)
-		for (int i = 0; i < n; i++)
-			lane[i] = combine(s, lane[i], lane[i + n]);
-	r = lane[0];
-	e->lanes = lanes;
-	return r;
+	for (int n = e->lanes / 2; n >= 1; n /= 2) {
+		for (int i = 0; i < e->lanes; i++)
+			from[i] = LLVMConstInt(e->i32, (unsigned)(i < n ? i + n : i), 0);
+		v = combine(s, v, LLVMBuildShuffleVector(e->b, v, v, LLVMConstVector(from, (unsigned)e->lanes), ""));
+	}
+	return e->lanes == 1 ? v : LLVMBuildExtractElement(e->b, v, em_int(e, 0), "");
 }
 
 static void rows_body(kernel *s)
