@@ -153,6 +153,8 @@ typedef struct cc_schedule {
 } cc_schedule;
 cc_schedule cc_schedule_default(void); /* tune.c */
 
+#define CC_MAX_THREADS 1024 /* what commands take for --threads: more is a slip of the finger, and may not fit an int */
+
 typedef struct cc_options {
 	int threads;   /* of the schedule; results do not depend on it */
 	int opt_level; /* of the pipeline: 0 or 2 */

@@ -283,10 +283,8 @@ int cc_cmd_bench(int argc, char **argv)
 
 	if (code < 0 && cc_parse_precision("bench", b.precision, &b.numbers))
 		code = CC_EXIT_USAGE;
-	if (code < 0 && b.threads > 1024) {
-		fputs("gradmill bench: --threads is at most 1024\n", stderr);
+	if (code < 0 && cc_check_threads("bench", b.threads))
 		code = CC_EXIT_USAGE;
-	}
 	if (code < 0 && b.numbers == CC_PRECISION_F64) {
 		fputs("gradmill bench: f64 is for checks, not for speed: --precision f32 or bf16\n", stderr);
 		code = CC_EXIT_USAGE;

@@ -219,9 +219,8 @@ int cc_cmd_check(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
-	if (o.threads > 1024) {
-		fprintf(stderr, "gradmill check: --threads is at most 1024\n");
-		return CC_EXIT_USAGE;
-	}
+	rc = cc_check_threads("check", o.threads);
+	if (rc)
+		return rc;
 	return run(&o, operand[0]);
 }

@@ -60,6 +60,14 @@ int cc_parse_precision(const char *command, const char *text, cc_precision *out)
 	return CC_EXIT_USAGE;
 }
 
+int cc_check_threads(const char *command, int64_t threads)
+{
+	if (threads <= CC_MAX_THREADS)
+		return 0;
+	fprintf(stderr, "gradmill %s: --threads is at most %d\n", command, CC_MAX_THREADS);
+	return CC_EXIT_USAGE;
+}
+
 int cc_write_answer(const char *command, const char *path, const ir_str *s)
 {
 	ir_status st;

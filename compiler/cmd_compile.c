@@ -90,8 +90,7 @@ static int check_options(options *o)
 	o->objective.clip_norm = o->clip_norm;
 	if (rc == 0 && !cc_optimizer_find(o->optimizer, &o->objective.optimizer))
 		rc = usage("--optimizer must be adam, adamw or sgd, not ", o->optimizer);
-	if (rc == 0 && o->threads > 1024)
-		rc = usage("--threads is at most 1024", "");
+	rc = rc ? rc : cc_check_threads("compile", o->threads);
 	rc = rc ? rc : read_emit(o);
 	if (rc == 0 && is_export(o) && !o->out)
 		rc = usage("obj and header need -o FILE", "");

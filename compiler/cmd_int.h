@@ -35,6 +35,9 @@ const ir_func *cc_job_bind(const cc_job *j, const ir_func *f, int64_t batch, cc_
 /* The precision of that name; 0, or 64 after a message. */
 int cc_parse_precision(const char *command, const char *text, cc_precision *out);
 
+/* May a plan be for so many threads? 0, or 64 after a message. */
+int cc_check_threads(const char *command, int64_t threads);
+
 /* s to path, or to stdout for NULL. 0, or the exit code after a message. */
 int cc_write_answer(const char *command, const char *path, const ir_str *s);
 

@@ -6,8 +6,6 @@
 
 #define SE_VERSION "0.1.0" /* CMakeLists.txt has the same number; a test compares them */
 
-#define SE_MAX_THREADS 1024 /* --threads: more is a slip of the finger, and may not fit an int */
-
 int se_cmd_search(int argc, char **argv);
 int se_cmd_train(int argc, char **argv); /* cmd_train.c */
 int se_cmd_trials(int argc, char **argv);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gradmill replay: train one row of the history again and say whether it is the same to the bit. */
 #include <stdio.h>
+#include "compiler/cc.h"
 #include "ir/base/cli.h"
 #include "runtime/rt.h"
 #include "search/cmd.h"
@@ -56,7 +57,7 @@ int se_cmd_replay(int argc, char **argv)
 		fprintf(stderr, "gradmill replay: '%s' is not a trial number\n", operand[1]);
 		return 64;
 	}
-	if (threads > SE_MAX_THREADS) {
+	if (threads > CC_MAX_THREADS) {
 		fputs("gradmill replay: --threads: at most 1024\n", stderr);
 		return 64;
 	}

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "compiler/cc.h"
 #include "ir/base/cli.h"
 #include "search/cmd.h"
 #include "search/driver.h"
@@ -53,7 +54,7 @@ static int check(arguments *a)
 		return usage("--sampler: there is only 'random' yet");
 	if (o->time == 0)
 		return usage("--time: must be more than 0");
-	if (o->threads > SE_MAX_THREADS)
+	if (o->threads > CC_MAX_THREADS)
 		return usage("--threads: at most 1024");
 	if (o->jobs > 4)
 		return usage("--jobs: at most 4");

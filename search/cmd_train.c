@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "compiler/cc.h"
 #include "compiler/model_file.h"
 #include "ir/base/cli.h"
 #include "search/cmd.h"
@@ -114,7 +115,7 @@ static int configure(const options *o, le_config *c)
 		return usage("--schedule must be constant or cosine, not ", o->schedule);
 	if (!cc_optimizer_find(o->optimizer, &c->objective.optimizer))
 		return usage("--optimizer must be adam, adamw or sgd, not ", o->optimizer);
-	if (o->threads > SE_MAX_THREADS)
+	if (o->threads > CC_MAX_THREADS)
 		return usage("--threads: at most 1024", "");
 	c->objective.momentum = o->momentum;
 	c->objective.eps = o->adam_eps;

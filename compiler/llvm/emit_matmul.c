@@ -168,7 +168,8 @@ static void hint_next(matmul *m, const part *p, val n, val from, val slots)
 	em *e = m->e;
 	int64_t columns = panel_width(e) > SLOT_ROWS ? panel_width(e) / SLOT_ROWS : 1; /* slots of a turned part */
 	val rows = LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), ""), step = LLVMBuildSelect(e->b, rows, m->bk, m->bc, "");
-	val run = LLVMBuildSelect(e->b, rows, em_int(e, RT_PANEL / SLOT_ROWS), em_int(e, columns), "");
+	val run = columns == RT_PANEL / SLOT_ROWS ? em_int(e, columns) /* a division in every slot, so a constant where it can be */
+		: LLVMBuildSelect(e->b, rows, em_int(e, RT_PANEL / SLOT_ROWS), em_int(e, columns), "");
 	val count = times(e, LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, RT_PANEL - 1)), em_int(e, RT_PANEL), ""), run);
 	val share = times(e, n, LLVMBuildSub(e->b, slots, from, "")), stride = times(e, step, LLVMSizeOf(m->s));
 	em_loop l;

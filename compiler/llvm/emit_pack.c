@@ -247,10 +247,10 @@ static val a_at(em *e, val row, val k)
 	return em_element(e, e->f32, em_param(e, PA_FROM), offset);
 }
 
-/* Number of the word that k is in. */
+/* Number of the word that k is in; for tiles, of the first one of the TILE_K that begin with k. */
 static val word_of(em *e, em_pack how, val k)
 {
-	return how == EM_PACK_PAIRS ? LLVMBuildUDiv(e->b, k, em_int(e, 2), "") : k;
+	return LLVMBuildUDiv(e->b, k, em_int(e, k_per_word(how)), "");
 }
 
 /* Rows side by side: whole rows of memory. */
@@ -319,7 +319,7 @@ static void pack_a_rows(em *e, em_pack how)
 static void pack_a_square(em *e, val row, val k, bool columns)
 {
 	val left = LLVMBuildSub(e->b, em_param(e, PA_COUNT), k, ""), rows = LLVMBuildSub(e->b, em_param(e, PA_ROWS), row, "");
-	val word = LLVMBuildUDiv(e->b, k, em_int(e, 2), ""), v[TILE_ROWS];
+	val word = word_of(e, EM_PACK_TILES, k), v[TILE_ROWS];
 
 	for (int i = 0; i < TILE_ROWS; i++) {
 		val x[2];
@@ -356,34 +356,6 @@ static void pack_a_squares(em *e, bool columns)
 	em_loop_end(e, &r, NULL);
 }
 
-/* Any strides, one word at a time. */
-static void pack_a_any(em *e, em_pack how)
-{
-	int lanes = e->lanes;
-	val count = em_param(e, PA_COUNT);
-	em_loop r, k;
-
-	e->lanes = 1;
-	em_loop_begin(e, &r, em_int(e, 0), em_param(e, PA_ROWS), 1, NULL, 0);
-	em_loop_begin(e, &k, em_int(e, 0), count, k_per_word(how), NULL, 0);
-	{
-		val next = plus(e, k.i, em_int(e, 1)), inside = LLVMBuildICmp(e->b, LLVMIntSLT, next, count, "");
-		val x = LLVMBuildLoad2(e->b, e->f32, a_at(e, r.i, k.i), ""), y;
-		val to = plus(e, times(e, r.i, em_param(e, PA_WORDS)), word_of(e, how, k.i));
-
-		if (how == EM_PACK_PAIRS) {
-			y = LLVMBuildLoad2(e->b, e->f32, a_at(e, r.i, LLVMBuildSelect(e->b, inside, next, k.i, "")), "");
-			x = pair(e, x, LLVMBuildSelect(e->b, inside, y, LLVMConstReal(e->f32, 0), ""));
-		} else {
-			x = rounded_float(e, x);
-		}
-		LLVMBuildStore(e->b, x, em_element(e, e->f32, em_param(e, PA_TO), to));
-	}
-	em_loop_end(e, &k, NULL);
-	em_loop_end(e, &r, NULL);
-	e->lanes = lanes;
-}
-
 /* A's element at (row, k), rounded later, or zero where that is outside. */
 static val a_or_zero(em *e, val row, val k)
 {
@@ -394,23 +366,26 @@ static val a_or_zero(em *e, val row, val k)
 	return LLVMBuildSelect(e->b, inside, LLVMBuildLoad2(e->b, e->f32, at, ""), LLVMConstReal(e->f32, 0), "");
 }
 
-/* Any strides, for tiles. */
-static void pack_a_square_any(em *e)
+/* Any strides, one word at a time. */
+static void pack_a_any(em *e, em_pack how)
 {
+	bool tiles = how == EM_PACK_TILES;
+	int64_t chain = tiles ? BF16_CHAIN : 1; /* words whose k's follow each other, and the distance of the two in a word */
 	int lanes = e->lanes;
-	val rows = plus(e, em_param(e, PA_ROWS), em_int(e, TILE_ROWS - 1));
+	val rows = plus(e, em_param(e, PA_ROWS), em_int(e, tiles ? TILE_ROWS - 1 : 0));
 	em_loop r, k, i;
 
 	e->lanes = 1;
-	rows = LLVMBuildAnd(e->b, rows, em_int(e, ~(int64_t)(TILE_ROWS - 1)), "");
+	rows = LLVMBuildAnd(e->b, rows, em_int(e, tiles ? -TILE_ROWS : -1), "");
 	em_loop_begin(e, &r, em_int(e, 0), rows, 1, NULL, 0);
-	em_loop_begin(e, &k, em_int(e, 0), em_param(e, PA_COUNT), TILE_K, NULL, 0);
-	em_loop_begin(e, &i, em_int(e, 0), em_int(e, BF16_CHAIN), 1, NULL, 0);
+	em_loop_begin(e, &k, em_int(e, 0), em_param(e, PA_COUNT), chain * k_per_word(how), NULL, 0);
+	em_loop_begin(e, &i, em_int(e, 0), em_int(e, chain), 1, NULL, 0);
 	{
-		val at = plus(e, k.i, i.i), word = plus(e, LLVMBuildUDiv(e->b, k.i, em_int(e, 2), ""), i.i);
-		val x = pair(e, a_or_zero(e, r.i, at), a_or_zero(e, r.i, plus(e, at, em_int(e, BF16_CHAIN))));
+		val at = plus(e, k.i, i.i), word = plus(e, word_of(e, how, k.i), i.i), x = a_or_zero(e, r.i, at);
+		val to = plus(e, times(e, r.i, em_param(e, PA_WORDS)), word);
 
-		LLVMBuildStore(e->b, x, em_element(e, e->f32, em_param(e, PA_TO), plus(e, times(e, r.i, em_param(e, PA_WORDS)), word)));
+		x = how == EM_PACK_ROUND ? rounded_float(e, x) : pair(e, x, a_or_zero(e, r.i, plus(e, at, em_int(e, chain))));
+		LLVMBuildStore(e->b, x, em_element(e, e->f32, em_param(e, PA_TO), to));
 	}
 	em_loop_end(e, &i, NULL);
 	em_loop_end(e, &k, NULL);
@@ -430,12 +405,10 @@ val em_pack_a(em *e, em_pack how)
 		em_if f;
 
 		em_if_begin(e, &f, when[i]);
-		if (how != EM_PACK_TILES)
-			words[i](e, how);
-		else if (i < 2)
+		if (how == EM_PACK_TILES && i < 2)
 			pack_a_squares(e, i == 0);
 		else
-			pack_a_square_any(e);
+			words[i](e, how);
 		em_if_end(e, &f);
 	}
 	return end_function(e, o);

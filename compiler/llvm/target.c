@@ -151,5 +151,5 @@ bool cc_machine_runs_here(const cc_machine *m)
  *  - VDPBF16PS, which sums the two products of a word one after the other, pairs k with k + 1. Zen 4 does as many of them as of
  *    FMAs by its documentation (not measured yet); Intel's cores half as many (measured), so there it is never used;
  *  - FMAs take operands that were rounded while they were packed.
- * All give the same bits (tests/unit/cc_bf16.c), but that SSE2, which multiplies before it adds, loses products below 2^-126 that FMAs add
- * exactly. Exported objects do without TDPBF16PS: a process has to ask for the tiles. */
+ * All give the same bits (tests/unit/cc_bf16.c), but that SSE2, which multiplies before it adds, loses products below 2^-126
+ * that FMAs add exactly. Exported objects do without TDPBF16PS: a process has to ask for the tiles. */
