@@ -25,6 +25,7 @@ ir_status rt_exec_new(const rt_plan *p, rt_exec **out)
 	}
 	rt_exec *e = rt_team_place(p, raw, arena);
 	e->cores = rt_cores(); /* reads files, so not at every run */
+	e->team = p->threads;
 	*out = e;
 	return IR_OK;
 }
@@ -114,9 +115,14 @@ const rt_profile *rt_exec_profile(rt_exec *e)
 
 /* ---- running ----------------------------------------------------------------------------------------- */
 
+void rt_exec_team(rt_exec *e, int threads)
+{
+	e->team = threads < 1 ? 1 : threads < e->plan->threads ? threads : e->plan->threads;
+}
+
 void rt_run(rt_exec *e, size_t steps)
 {
-	int threads = e->plan->threads;
+	int threads = e->team;
 
 	rt_team_resolve(e);
 	if (!steps)

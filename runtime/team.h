@@ -32,6 +32,7 @@ struct rt_exec {
 	uint32_t *part;   /* [thread][0..nsegment]: items between two barriers */
 	size_t nsegment;  /* barriers of a step + 1 */
 	int cores;        /* a larger team does not spin at barriers */
+	int team;         /* real threads of the next run */
 	bool stale, moving;
 	rt_profile *profile; /* per thread of the plan, then their sum; NULL: nothing is measured */
 };

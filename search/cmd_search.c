@@ -11,14 +11,16 @@
 #include "search/cmd.h"
 #include "search/driver.h"
 #include "search/output.h"
+#include "search/pool.h"
 #include "search/sampler.h"
 #include "search/wire.h"
 
 #define USAGE 64
+#define MIN_MEMORY ((int64_t)64 << 20) /* bytes: a worker that has done nothing yet takes some 40 MiB */
 
 typedef struct arguments {
 	se_options o;
-	const char *pruner;
+	const char *pruner, *jobs, *keep, *memory; /* read by check */
 	const char **models; /* what cli.h fills in */
 	bool json;
 } arguments;
@@ -27,6 +29,50 @@ static int usage(const char *text)
 {
 	fprintf(stderr, "gradmill search: %s\n", text);
 	return USAGE;
+}
+
+static int unknown_sampler(const char *name)
+{
+	fprintf(stderr, "gradmill search: --sampler %s: unknown; there is %s\n", name, se_sampler_names());
+	return USAGE;
+}
+
+static bool read_whole(const char *text, int64_t most, int64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	return text[0] >= '0' && text[0] <= '9' && !*end && !errno && *out <= most;
+}
+
+static bool read_keep(const char *text, int64_t *out)
+{
+	*out = !text ? 1 : !strcmp(text, "all") ? -1 : 0;
+	return !text || *out || !strcmp(text, "none") || read_whole(text, 1000, out);
+}
+
+static bool read_jobs(const char *text, int64_t *out)
+{
+	*out = 0;
+	return !text || !strcmp(text, "auto") || (read_whole(text, SE_MAX_JOBS, out) && *out > 0);
+}
+
+/* "800M", "2G", bytes without a letter. */
+static bool read_size(const char *text, int64_t *out)
+{
+	static const char unit[] = "KMGT";
+	size_t n = text ? strlen(text) : 0;
+	const char *u = n ? strchr(unit, text[n - 1]) : NULL;
+	char digits[24] = "";
+
+	*out = 0;
+	if (!text)
+		return true;
+	if (n - (u != NULL) >= sizeof digits)
+		return false;
+	memcpy(digits, text, n - (u != NULL));
+	return read_whole(digits, INT64_MAX >> 40, out) && (*out <<= u ? 10 * (u - unit + 1) : 0) >= MIN_MEMORY;
 }
 
 static int check(arguments *a)
@@ -42,8 +88,14 @@ static int check(arguments *a)
 	}
 	if (o->data && !se_wire_text(o->data))
 		return usage("--data: the path is not UTF-8");
-	if (o->save && !se_wire_text(o->db))
-		return usage("--db: with --save, its path must be UTF-8");
+	if (!read_keep(a->keep, &o->keep))
+		return usage("--keep: how many of the best trials' weights, or all or none");
+	if (!read_jobs(a->jobs, &o->jobs))
+		return usage("--jobs: a number from 1 to 16, or auto");
+	if (!read_size(a->memory, &o->trial_memory))
+		return usage("--trial-memory: a size such as 800M or 2G, at least 64M");
+	if (o->keep && !se_wire_text(o->db))
+		return usage("--db: its path must be UTF-8, unless --keep none");
 	if (a->pruner && strcmp(a->pruner, "none"))
 		return usage("--pruner: there is only 'none' yet");
 	if (a->models && o->space)
@@ -51,13 +103,11 @@ static int check(arguments *a)
 	if (o->space && strcmp(o->space, "dense"))
 		return usage("--space: there is only 'dense' yet");
 	if (o->sampler && !se_sampler_find(o->sampler))
-		return usage("--sampler: there is only 'random' yet");
+		return unknown_sampler(o->sampler);
 	if (o->time == 0)
 		return usage("--time: must be more than 0");
 	if (o->threads > CC_MAX_THREADS)
 		return usage("--threads: at most 1024");
-	if (o->jobs > 4)
-		return usage("--jobs: at most 4");
 	if (o->time < 0)
 		o->time = 0; /* not given */
 	if (!o->trials && o->time <= 0 && !a->models)
@@ -136,13 +186,16 @@ static int parse(int argc, char **argv, arguments *a)
 		{"epochs", IR_OPT_INT, &o->epochs, 1, "E", "fix the epochs (3 to 8; 1 with --models)"},
 		{"batch", IR_OPT_INT, &o->batch, 1, "B", "fix the batch size (64, 128 or 256; 128 with --models)"},
 		{"limit-train", IR_OPT_INT, &o->limit_train, 1, "N", "train on N rows only"},
-		{"sampler", IR_OPT_STRING, &o->sampler, 0, "NAME", "who proposes trials (random)"},
+		{"sampler", IR_OPT_STRING, &o->sampler, 0, "NAME", "who proposes trials: random, evolution or local (random)"},
 		{"pruner", IR_OPT_STRING, &a->pruner, 0, "NAME", "who stops bad trials early (none)"},
-		{"jobs", IR_OPT_INT, &o->jobs, 1, "J", "workers, 1 to 4 (one per core)"},
+		{"jobs", IR_OPT_STRING, &a->jobs, 0, "J", "workers, 1 to 16, or auto: one per core, idle cores help the others (auto)"},
 		{"threads", IR_OPT_INT, &o->threads, 1, "T", "threads of each worker (cores / jobs)"},
+		{"trial-time", IR_OPT_TIME, &o->trial_time, 0, "TIME", "a trial that takes longer has failed; 0: no limit (1h)"},
+		{"trial-memory", IR_OPT_STRING, &a->memory, 0, "SIZE", "of a worker, beside the data (four fifths of the machine's / jobs)"},
 		{"seed", IR_OPT_INT, &o->seed, 0, "S", "same seed, same trials (0)"},
 		{"finalists", IR_OPT_INT, &o->finalists, 0, "K", "trials that see the test rows at the end (3)"},
-		{"save", IR_OPT_FLAG, &o->save, 0, NULL, "keep the best weights beside the database"},
+		{"keep", IR_OPT_STRING, &a->keep, 0, "K", "keep the weights of the best K trials, all or none, in DB.weights (1)"},
+		{"as-new", IR_OPT_STRING, &o->as_new, 0, "NAME", "go on with --study as a new study of that name: on another machine or version"},
 		{"profile", IR_OPT_FLAG, &o->profile, 0, NULL, "keep where each trial's time goes, kernel by kernel (v_kernels)"},
 		{"quiet", IR_OPT_FLAG, &o->quiet, 0, NULL, "no progress"},
 		{"json", IR_OPT_FLAG, &a->json, 0, NULL, "one JSON object at the end"},
@@ -179,7 +232,7 @@ static int run(arguments *a)
 int se_cmd_search(int argc, char **argv)
 {
 	arguments a = {.o = {.study = "default", .seed = SE_UNSET, .limit_train = SE_UNSET, .latent = SE_UNSET,
-		.epochs = SE_UNSET, .batch = SE_UNSET, .finalists = 3, .time = -1}};
+		.epochs = SE_UNSET, .batch = SE_UNSET, .finalists = 3, .time = -1, .trial_time = 3600}};
 	int rc = parse(argc, argv, &a);
 
 	if (rc >= 0)

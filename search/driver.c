@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/driver.c -- the loop of a search: one process, one thread, the only writer of its study. Proposals are made
  * and written down in the order of their numbers and sent out in that order; results are committed as they come in,
- * before anybody hears of them, and reach the sampler through its delay line (sampler.h). finals.c ends the search. */
+ * before anybody hears of them, and reach the sampler through its delay line (sampler.h). finals.c ends the search.
+ *
+ * Note [What the clock decides]: which worker gets a trial, whether one still fits into --time, when a limit strikes,
+ * when somebody stops the search or enqueues a trial. None of it may change what a proposal is made from. So outcomes are
+ * told by number; a trial that was put off keeps its number; what a limit or another program did is a row, which the
+ * next run reads as it reads every other; and a worker's death is an attempt of the trial only if the trial can be
+ * blamed for it. */
 #define _GNU_SOURCE
 #include <math.h>
 #include <signal.h>
@@ -13,9 +19,9 @@
 #include "search/driver_int.h"
 
 #define MAX_ATTEMPTS 3   /* of one trial: a worker may be killed by accident, hardly three times by the same trial */
-#define MAX_LOOKAHEAD 16 /* proposals put off because they do not fit into the time left */
 
 static volatile sig_atomic_t stops; /* SIGINT and SIGTERM so far */
+static int asked;                   /* to stop, through the file */
 
 static void on_signal(int sig)
 {
@@ -23,169 +29,24 @@ static void on_signal(int sig)
 	stops++;
 }
 
-/* ---- trials -------------------------------------------------------------------------------------------------------- */
-
-static se_item *add_item(se_driver *v)
-{
-	se_item *i = ar_push(v->arena, v->item, v->nitem, v->itemcap);
-
-	memset(i, 0, sizeof *i);
-	i->value = i->test_value = NAN;
-	i->home = -1;
-	return i;
-}
-
-/* Seconds-like size of a trial: backward costs about twice forward. */
-double se_driver_work(const se_driver *v, const se_item *i)
-{
-	if (!se_genome_has(v->space, &i->genome, "epochs"))
-		return 0;
-	return 3.0 * (double)i->flops * (double)v->study.ntrain * se_genome_number(v->space, &i->genome, "epochs");
-}
-
-/* Writes down every proposal up to number that has no row yet. A proposal that is put off at the end of the time gets
- * none: the next run makes the same one again. */
-static ir_status record(se_driver *v, int64_t number)
-{
-	ir_status st = IR_OK;
-
-	for (size_t k = v->settled; st == IR_OK && k < v->nitem && v->item[k].number <= number; k++) {
-		se_item *i = &v->item[k];
-		se_proposal p = {.number = i->number, .space = v->space, .genome = &i->genome, .ir = i->ir, .arch = i->arch,
-			.key = i->key, .sampler = v->study.sampler, .parent = -1, .latent = i->latent, .n_params = i->params};
-
-		if (!i->id)
-			st = se_store_propose(v->store, v->study.id, &p, &i->id, v->d);
-	}
-	return st;
-}
-
-/* The model text of a genome and what it says about itself; building something invalid is a bug of ours. */
-static char *build(se_driver *v, const se_genome *g, se_model *m)
-{
-	ir_str text;
-	char *copy;
-
-	sb_init(&text);
-	se_build(v->space, g, v->study.width, &text);
-	copy = ar_strndup(v->arena, text.s, text.n);
-	sb_fini(&text);
-	if (!se_model_read("proposal", copy, m, v->d)) {
-		ir_str why;
-
-		sb_init(&why);
-		ir_diag_print_all(v->d, &why);
-		ir_bug("the space %s built an invalid model:\n%s\n%s", v->space->name, why.s, copy);
-	}
-	return copy;
-}
-
-/* The next proposal as an item without a row. False: there is none any more (v->exhausted), or not yet. */
-static bool propose(se_driver *v)
-{
-	int64_t number = v->next;
-	se_genome g;
-	se_model m;
-	ir_key key;
-	char *text;
-
-	if (!se_sampler_ready(v->sampler, number))
-		return false;
-	for (int64_t draw = 0; draw < SE_MAX_DRAWS; draw++) {
-		se_item *i;
-
-		se_sampler_ask(v->sampler, number, draw, &g);
-		if (v->nmodel) {
-			text = v->model_text[number];
-			m = v->model[number];
-		} else {
-			text = build(v, &g, &m);
-		}
-		key = se_trial_key(m.arch, v->space, &g, v->study.data_key, v->study.seed);
-		if (!se_sampler_claim(v->sampler, key) && !v->nmodel)
-			continue; /* known: the same bits would come out */
-		i = add_item(v);
-		i->number = number;
-		i->genome = g;
-		i->ir = text;
-		i->arch = m.arch;
-		i->key = key;
-		i->latent = m.latent;
-		i->params = m.params;
-		i->flops = m.flops;
-		i->work = se_driver_work(v, i);
-		i->state = SE_WAITING;
-		v->next++;
-		return true;
-	}
-	v->exhausted = true;
-	return false;
-}
-
-/* ---- what the clock allows ----------------------------------------------------------------------------------------- */
-
-double se_driver_predict(const se_driver *v, const se_item *i)
-{
-	return v->rate_s > 0 && v->rate_work > 0 ? i->work * v->rate_s / v->rate_work : 0;
-}
-
-static bool fits(const se_driver *v, const se_item *i)
-{
-	return v->deadline <= 0 || rt_seconds() + 1.25 * se_driver_predict(v, i) + v->reserve <= v->deadline;
-}
-
-static bool time_is_up(const se_driver *v)
-{
-	return v->deadline > 0 && rt_seconds() + v->reserve >= v->deadline;
-}
-
-static bool more_wanted(const se_driver *v)
-{
-	return !v->exhausted && (!v->o->trials || v->next < v->o->trials) && (!v->nmodel || v->next < (int64_t)v->nmodel);
-}
-
-/* The next trial to run: the lowest number that waits and fits into the time left. NULL: none now. */
-static se_item *pick(se_driver *v)
-{
-	int late = 0;
-
-	if (stops || time_is_up(v))
-		return NULL;
-	for (size_t k = v->settled; k < v->nitem; k++) {
-		if (v->item[k].state != SE_WAITING || !v->item[k].ir)
-			continue;
-		if (fits(v, &v->item[k]))
-			return &v->item[k];
-		late++;
-	}
-	while (late < MAX_LOOKAHEAD && more_wanted(v) && propose(v)) {
-		se_item *i = &v->item[v->nitem - 1];
-
-		if (fits(v, i))
-			return i;
-		late++;
-	}
-	return NULL;
-}
-
 /* ---- sending and receiving ------------------------------------------------------------------------------------------ */
 
 static ir_status dispatch(se_driver *v, se_worker *w, se_item *i)
 {
 	se_message m = {.kind = SE_M_task, .number = i->number, .ir = i->ir, .seed = v->study.seed,
-		.measure = v->o->profile};
-	ir_status st = record(v, i->number);
+		.measure = v->o->profile, .save_below = se_driver_keep_below(v)};
+	ir_status st = se_driver_record(v, i->number);
 
 	if (st == IR_OK)
-		st = se_store_begin(v->store, i->id, v->d);
+		st = se_store_begin(v->store, i->id, w->pid, v->d);
 	if (st != IR_OK)
 		return st;
 	se_settings(v->space, &i->genome, &m);
+	if (v->o->keep)
+		m.save = se_driver_weights_path(v, i);
 	i->state = SE_RUNNING;
-	w->state = SE_WORKER_BUSY;
-	w->number = i->number;
 	v->progress.running++;
-	se_wire_send(&w->wire, &m); /* a dead worker is noticed by its end of file */
+	se_pool_ask(w, i->number, &m);
 	return IR_OK;
 }
 
@@ -204,13 +65,6 @@ se_item *se_driver_find(se_driver *v, int64_t number)
 	return lo < v->nitem && v->item[lo].number == number ? &v->item[lo] : NULL;
 }
 
-static void tell(se_driver *v, const se_item *i)
-{
-	se_told t = {i->number, i->state == SE_COMPLETE ? i->value : (double)NAN, i->genome};
-
-	se_sampler_tell(v->sampler, &t);
-}
-
 static void note_best(se_driver *v, const se_item *i)
 {
 	if (i->state != SE_COMPLETE || !isfinite(i->value))
@@ -218,7 +72,9 @@ static void note_best(se_driver *v, const se_item *i)
 	if (v->progress.best_number >= 0 && !(i->value < v->progress.best_value))
 		return;
 	v->reserve = v->o->finalists > 0 ? 0.5 : 0; /* its weights are still in the worker: a look at the test rows is short */
-	se_progress_best(&v->progress, i->number, i->value);
+	v->progress.best_number = i->number;
+	v->progress.best_value = i->value;
+	v->better = true;
 }
 
 static ir_status settle(se_driver *v, se_item *i, const se_outcome *o)
@@ -234,9 +90,10 @@ static ir_status settle(se_driver *v, se_item *i, const se_outcome *o)
 	v->progress.failed += i->state != SE_COMPLETE;
 	while (v->settled < v->nitem && v->item[v->settled].state > SE_RUNNING)
 		v->settled++;
-	tell(v, i);
+	se_driver_tell(v, i);
 	note_best(v, i);
-	return IR_OK;
+	se_driver_sweep(v, i);
+	return se_driver_keep(v, i);
 }
 
 static ir_status on_result(se_driver *v, se_worker *w, const se_message *m)
@@ -257,6 +114,8 @@ static ir_status on_result(se_driver *v, se_worker *w, const se_message *m)
 	if (o.state == SE_COMPLETE) {
 		snprintf(i->weights_key, sizeof i->weights_key, "%s", m->weights_key ? m->weights_key : "");
 		i->train_s = m->train_s;
+		if (m->saved)
+			o.weights_file = i->file = se_driver_weights_file(v, i);
 		v->rate_work += i->work;
 		v->rate_s += m->train_s;
 	}
@@ -298,17 +157,33 @@ ir_status se_driver_message(se_driver *v, size_t who, const se_message *m)
 		return v->final_worker == (int)who ? se_driver_final(v, w, m) : on_result(v, w, m);
 	case SE_M_floor:
 		return se_driver_floor(v, w, m);
-	case SE_M_open: case SE_M_task: case SE_M_ask_floor: case SE_MESSAGE_COUNT:
+	case SE_M_open: case SE_M_task: case SE_M_ask_floor: case SE_M_team: case SE_MESSAGE_COUNT:
 		break;
 	}
 	return se_driver_say(v, IR_EINTERNAL, "the worker sent what only a driver sends");
 }
 
-/* The trial waits for another worker, or, after three, is a failed one. */
-ir_status se_driver_death(se_driver *v, size_t who, const char *why)
+/* A worker died while nothing was asked of it, or before it was ready: three times in a row by its own fault, and
+ * something is wrong with us, not with a trial. */
+static ir_status idle_death(se_driver *v, const se_death *death)
+{
+	if (death->external || ++v->deaths_at_start < MAX_ATTEMPTS)
+		return IR_OK;
+	return se_driver_say(v, IR_EINTERNAL, death->why);
+}
+
+/* The end of a trial whose worker is gone: once it has struck a limit, or after three crashes. */
+static ir_status give_up(se_driver *v, se_item *i, const char *why)
+{
+	se_outcome o = {.state = SE_FAIL, .cause = why, .value = NAN, .train_s = NAN, .compile_ms = NAN, .target = v->target};
+
+	return settle(v, i, &o);
+}
+
+ir_status se_driver_death(se_driver *v, size_t who, const se_death *death)
 {
 	se_item *i = se_driver_find(v, v->pool.worker[who].number);
-	se_outcome o = {.state = SE_FAIL, .cause = why, .value = NAN, .train_s = NAN, .compile_ms = NAN, .target = v->target};
+	const char *why = death->why;
 	ir_status st;
 
 	if (v->final_worker == (int)who) {
@@ -322,20 +197,20 @@ ir_status se_driver_death(se_driver *v, size_t who, const char *why)
 		if (v->floor_asked)
 			return se_driver_floor_death(v, why);
 	}
-	if (!i || i->state != SE_RUNNING) {
-		if (++v->deaths_at_start >= MAX_ATTEMPTS)
-			return se_driver_say(v, IR_EINTERNAL, why);
-		return IR_OK;
-	}
+	if (!i || i->state != SE_RUNNING)
+		return idle_death(v, death);
 	se_progress_note(&v->progress, "trial %lld: %s", (long long)i->number, why);
 	st = se_store_add_event(v->store, v->study.id, why, i->number, v->d);
+	if (st == IR_OK && death->limit)
+		return give_up(v, i, why);
 	if (st == IR_OK)
-		st = se_store_retry(v->store, i->id, v->d);
+		st = se_store_retry(v->store, i->id, !death->external, v->d);
 	if (st != IR_OK)
 		return st;
-	if (++i->attempts >= MAX_ATTEMPTS) {
-		st = se_store_begin(v->store, i->id, v->d);
-		return st == IR_OK ? settle(v, i, &o) : st;
+	i->attempts += !death->external;
+	if (i->attempts >= MAX_ATTEMPTS) {
+		st = se_store_begin(v->store, i->id, 0, v->d);
+		return st == IR_OK ? give_up(v, i, why) : st;
 	}
 	i->state = SE_WAITING;
 	v->progress.running--;
@@ -344,60 +219,98 @@ ir_status se_driver_death(se_driver *v, size_t who, const char *why)
 
 /* ---- the loop -------------------------------------------------------------------------------------------------------- */
 
-ir_status se_driver_wait(se_driver *v)
+#define MAX_EVENTS 64 /* before the next commit */
+
+/* Commits what has gathered, unless a reader is in the way; what nobody can read yet, nobody is told either. */
+static ir_status flush(se_driver *v)
+{
+	ir_status st = v->store ? se_store_flush(v->store, false, v->d) : IR_OK;
+
+	if (st == IR_EBUSY)
+		return IR_OK;
+	if (v->better)
+		se_progress_best(&v->progress);
+	v->better = false;
+	se_progress_show(&v->progress, false);
+	return st;
+}
+
+static ir_status one_event(se_driver *v, int timeout_ms, bool *any)
 {
 	se_message m;
 	size_t who;
-	char why[64];
+	se_death death;
 	sigset_t open;
 
 	sigemptyset(&open); /* signals are blocked everywhere but in this wait */
-	switch (se_pool_next(&v->pool, v->progress.tty ? 200 : 1000, &open, &who, &m, why)) {
+	*any = true;
+	switch (se_pool_next(&v->pool, timeout_ms, &open, &who, &m, &death)) {
 	case SE_POOL_MESSAGE:
 		return se_driver_message(v, who, &m);
 	case SE_POOL_DEATH:
-		return se_driver_death(v, who, why);
+		return se_driver_death(v, who, &death);
 	case SE_POOL_NOTHING:
 		break;
 	}
-	se_progress_show(&v->progress, false);
+	*any = false;
 	return IR_OK;
+}
+
+ir_status se_driver_wait(se_driver *v)
+{
+	bool any = true;
+	ir_status st = flush(v);
+	int ms = v->store && se_store_pending(v->store) ? 20 : 200;
+
+	if (st == IR_OK)
+		st = one_event(v, ms, &any);
+	for (int i = 0; st == IR_OK && any && i < MAX_EVENTS; i++)
+		st = one_event(v, 0, &any);
+	se_driver_limits(v);
+	return st == IR_OK ? se_driver_look_around(v) : st;
 }
 
 int se_driver_stops(void)
 {
-	return (int)stops;
+	return (int)stops + asked;
+}
+
+void se_driver_stop(int n)
+{
+	asked += n;
 }
 
 /* Gives every idle worker a trial; starts workers that are missing while there is something to do. */
 static ir_status feed(se_driver *v, bool *working)
 {
 	ir_status st = IR_OK;
+	bool more = true;
 
 	*working = false;
 	for (size_t k = 0; st == IR_OK && k < v->pool.n; k++) {
 		se_worker *w = &v->pool.worker[k];
 		se_item *i;
 
-		if (w->state == SE_WORKER_IDLE && !stops && se_driver_ask_floor(v, k))
+		if (w->state == SE_WORKER_IDLE && !se_driver_stops() && se_driver_ask_floor(v, k))
 			;
-		else if (w->state == SE_WORKER_IDLE && (i = pick(v)))
+		else if (w->state == SE_WORKER_IDLE && (more = (i = se_driver_pick(v)) != NULL))
 			st = dispatch(v, w, i);
-		else if (w->state == SE_WORKER_NONE && pick(v))
+		else if (w->state == SE_WORKER_NONE && (more = se_driver_pick(v) != NULL))
 			st = se_pool_start(&v->pool, k, v->d);
 		*working |= w->state == SE_WORKER_BUSY || w->state == SE_WORKER_STARTING;
 	}
+	se_driver_spread(v, more);
 	return st;
 }
 
 static ir_status run_trials(se_driver *v)
 {
 	bool working = true, told = false;
-	ir_status st = IR_OK;
+	ir_status st = se_driver_look_around(v);
 
-	while (st == IR_OK && working && stops < 2) {
+	while (st == IR_OK && working && se_driver_stops() < 2) {
 		st = feed(v, &working);
-		if (stops && !told) {
+		if (se_driver_stops() && !told) {
 			told = true;
 			se_progress_note(&v->progress, "stopping after the running trials; once more stops at once");
 		}
@@ -428,7 +341,7 @@ static ir_status run(se_driver *v)
 
 	if (!se_driver_anything(v))
 		return IR_OK;
-	while (st == IR_OK && !v->opened && !stops) {
+	while (st == IR_OK && !v->opened && !se_driver_stops()) {
 		for (size_t i = 0; st == IR_OK && i < v->pool.n; i++)
 			if (v->pool.worker[i].state == SE_WORKER_NONE) /* at first, and when it died at its start */
 				st = se_pool_start(&v->pool, i, v->d);
@@ -437,10 +350,10 @@ static ir_status run(se_driver *v)
 	}
 	if (st == IR_OK && v->opened)
 		st = run_trials(v);
-	if (st == IR_OK && v->opened && !stops)
+	if (st == IR_OK && v->opened && !se_driver_stops())
 		st = se_driver_finish(v);
-	if (st == IR_OK && v->opened && (stops || time_is_up(v)))
-		st = se_store_add_event(v->store, v->study.id, stops ? "stopped by a signal" : "stopped by --time", v->next, v->d);
+	if (st == IR_OK && v->opened && (se_driver_stops() || se_driver_time_is_up(v)))
+		st = se_store_add_event(v->store, v->study.id, se_driver_stops() ? "stopped" : "stopped by --time", v->next, v->d);
 	return st;
 }
 
@@ -457,19 +370,24 @@ ir_status se_search(const se_options *o, se_summary *out, bool *usage, ir_diag *
 	v->d = d;
 	v->final_number = v->final_worker = v->floor_worker = -1;
 	v->arena = ar_open();
-	stops = 0;
+	stops = asked = 0;
 	catch_signals();
 	se_progress_init(&v->progress, o->quiet);
 	v->deadline = v->progress.deadline = o->time > 0 ? v->progress.start + o->time : 0;
 	st = se_driver_prepare(v, usage);
 	if (st == IR_OK)
 		st = run(v);
-	if (st == IR_OK && stops < 2)
+	if (st == IR_OK && se_driver_stops() < 2)
 		se_pool_stop(&v->pool);
 	else
 		se_pool_kill(&v->pool);
-	if (st == IR_OK && stops >= 2 && v->opened && v->study.id) /* what was cut off waits; the lease is still ours */
+	if (st == IR_OK && se_driver_stops() >= 2 && v->opened && v->study.id) /* what was cut off waits; the lease is still ours */
 		st = se_store_recover(v->store, v->study.id, &recovered, v->d);
+	if (v->store) { /* also after a failure: what came in before it is worth keeping */
+		ir_status last = se_store_flush(v->store, true, v->d);
+
+		st = st == IR_OK ? last : st;
+	}
 	if (v->progress.finished)
 		se_progress_end(&v->progress);
 	if (st == IR_OK)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * search/driver_int.h -- what driver.c (the loop), setup.c (its beginning) and finals.c (its end) share. */
+ * search/driver_int.h -- what driver.c (the loop), setup.c (its beginning), propose.c (which trials), watch.c (limits and
+ * requests), keep.c (weights) and finals.c (its end) share. */
 #ifndef SEARCH_DRIVER_INT_H
 #define SEARCH_DRIVER_INT_H
 
@@ -16,13 +17,16 @@
 typedef struct se_item {
 	int64_t id; /* 0: not written down yet */
 	int64_t number, attempts, latent, params, flops;
+	int64_t parent;       /* -1: none */
+	const char *mutation; /* NULL: none */
 	ir_key arch, key; /* of proposals of this run */
 	se_state state;
 	double value, test_value, train_s;
 	double work; /* predicted; only compared with other trials of the same study */
 	se_genome genome;
-	const char *ir; /* NULL: a row that another program added */
+	const char *ir; /* NULL: a row that another program added, or not a point of the space */
 	char weights_key[IR_KEY_CHARS];
+	const char *file; /* its weights, relative to the database; NULL: not kept */
 	int home; /* the worker that trained it and may still have its weights; -1 */
 	int64_t home_generation;
 } se_item;
@@ -33,12 +37,15 @@ typedef struct se_driver {
 	ir_arena *arena; /* lives as long as the run */
 	se_store *store; /* NULL: a new file, not made before the inputs are known to be good */
 	se_study study;
+	int64_t before; /* --as-new: the study that this one goes on from; 0: none */
 	se_space *space;
 	se_sampler *sampler;
 	se_item *item; /* by number */
 	size_t nitem, itemcap, settled; /* settled: all items below it are finished */
 	int64_t next;  /* number of the next proposal */
+	int64_t given; /* proposals so far: with --models, the place of the next model */
 	bool opened, exhausted;
+	bool better; /* a new best that is not committed, and so not shown, yet */
 	se_model *model; /* --models */
 	char **model_text;
 	size_t nmodel;
@@ -55,17 +62,44 @@ typedef struct se_driver {
 	double deadline, reserve, rate_work, rate_s;
 	int64_t final_number; /* the finalist that is being looked at; -1 */
 	int final_worker;     /* who looks; -1: nobody */
+	int cores;            /* threads of all workers together */
+	bool spread;          /* idle workers' cores go to busy ones */
+	int64_t memory;       /* bytes of a worker's own that a trial may take */
+	size_t *best, nbest;  /* places in item of the best --keep trials, best first */
 	se_progress progress;
 } se_driver;
 
 /* driver.c */
 ir_status se_driver_message(se_driver *v, size_t who, const se_message *m);
-ir_status se_driver_death(se_driver *v, size_t who, const char *why);
+ir_status se_driver_death(se_driver *v, size_t who, const se_death *death);
 ir_status se_driver_wait(se_driver *v);
 se_item *se_driver_find(se_driver *v, int64_t number); /* NULL if absent */
+int se_driver_stops(void); /* signals and requests to stop so far */
+void se_driver_stop(int stops);
+
+/* propose.c */
+se_item *se_driver_add_item(se_driver *v, int64_t number); /* moves the others: keep no pointers */
 double se_driver_work(const se_driver *v, const se_item *i); /* size of a trial, to be compared only */
 double se_driver_predict(const se_driver *v, const se_item *i); /* seconds; 0: unknown */
-int se_driver_stops(void);
+bool se_driver_time_is_up(const se_driver *v);
+void se_driver_tell(se_driver *v, const se_item *i);
+ir_status se_driver_record(se_driver *v, int64_t number);
+ir_status se_driver_adopt(se_driver *v, const se_stranger *r);
+ir_status se_driver_look_for_strangers(se_driver *v);
+se_item *se_driver_pick(se_driver *v); /* the lowest number that waits and fits into the time left; NULL: none now */
+
+/* watch.c */
+ir_status se_driver_look_around(se_driver *v); /* takes the right to write; requests, enqueued trials */
+void se_driver_limits(se_driver *v);           /* kills workers that take too long or too much */
+void se_driver_spread(se_driver *v, bool more); /* more: there are trials for idle workers */
+
+/* keep.c */
+ir_status se_driver_open_folder(se_driver *v);
+const char *se_driver_weights_path(se_driver *v, const se_item *i); /* where its weights belong; in the driver's arena */
+const char *se_driver_weights_file(se_driver *v, const se_item *i); /* the same, as the row names it */
+double se_driver_keep_below(const se_driver *v); /* what a value must not exceed to be worth a file; NAN: any will do */
+ir_status se_driver_keep(se_driver *v, se_item *i); /* a finished trial: its file stays, another's goes, or its own */
+void se_driver_sweep(se_driver *v, const se_item *i); /* away with a file of a trial that was cut off and run again */
 
 /* setup.c */
 ir_status se_driver_prepare(se_driver *v, bool *usage);

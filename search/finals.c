@@ -52,9 +52,7 @@ bool se_driver_ask_floor(se_driver *v, size_t who)
 		return false;
 	v->floor_worker = (int)who;
 	v->floor_asked = v->floor[0];
-	w->state = SE_WORKER_BUSY;
-	w->number = -1;
-	se_wire_send(&w->wire, &(se_message){.kind = SE_M_ask_floor, .latent = v->floor[0]});
+	se_pool_ask(w, -1, &(se_message){.kind = SE_M_ask_floor, .latent = v->floor[0]});
 	return true;
 }
 
@@ -138,15 +136,13 @@ static ir_status ask(se_driver *v, int wanted, const se_message *m)
 		st = se_driver_wait(v);
 	if (st != IR_OK || w->state != SE_WORKER_IDLE || se_driver_stops())
 		return st;
-	w->state = SE_WORKER_BUSY;
-	w->number = -1;
 	if (m->kind == SE_M_ask_floor) {
 		v->floor_worker = (int)(w - v->pool.worker);
 		v->floor_asked = m->latent;
 	} else {
 		v->final_worker = (int)(w - v->pool.worker);
 	}
-	se_wire_send(&w->wire, m);
+	se_pool_ask(w, -1, m);
 	while (st == IR_OK && w->state == SE_WORKER_BUSY && se_driver_stops() < 2)
 		st = se_driver_wait(v);
 	return st;
@@ -189,9 +185,11 @@ static int by_value(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* The best finished trials, best first; in the driver's arena. */
+/* The best finished trials, best first, those whose weights are to be kept among them; in the driver's arena. */
 static size_t finalists(const se_driver *v, se_item ***out)
 {
+	size_t most = (size_t)(v->o->keep > v->o->finalists ? v->o->keep : v->o->finalists);
+
 	se_item **list = ar_new(v->arena, se_item *, v->nitem + 1);
 	size_t n = 0;
 
@@ -200,31 +198,13 @@ static size_t finalists(const se_driver *v, se_item ***out)
 			list[n++] = &v->item[i];
 	qsort(list, n, sizeof *list, by_value);
 	*out = list;
-	return n < (size_t)v->o->finalists ? n : (size_t)v->o->finalists;
-}
-
-/* "study.db" -> "study.best.safetensors", beside the database. */
-static char *weights_path(const se_driver *v)
-{
-	const char *db = v->o->db;
-	size_t n = strlen(db);
-
-	if (n > 3 && !strcmp(db + n - 3, ".db"))
-		n -= 3;
-	return ar_printf(v->arena, "%.*s.best.safetensors", (int)n, db);
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
+	return n < most ? n : most;
 }
 
 ir_status se_driver_final(se_driver *v, se_worker *w, const se_message *m)
 {
 	se_item *i = se_driver_find(v, m->number);
-	const char *file = NULL;
+	ir_status st;
 
 	w->state = SE_WORKER_IDLE;
 	v->final_worker = -1;
@@ -240,9 +220,11 @@ ir_status se_driver_final(se_driver *v, se_worker *w, const se_message *m)
 		return se_store_add_event(v->store, v->study.id, "did not repeat to the bit", i->number, v->d);
 	}
 	i->test_value = m->test_value;
-	if (v->o->save && i->number == v->progress.best_number)
-		file = base_name(weights_path(v));
-	return se_store_set_test(v->store, i->id, m->test_value, file, v->d);
+	st = se_store_set_test(v->store, i->id, m->test_value, v->d);
+	if (st != IR_OK || !m->saved)
+		return st;
+	i->file = se_driver_weights_file(v, i);
+	return se_store_set_file(v->store, i->id, i->file, v->d);
 }
 
 /* The first finalist is always looked at; the others only as far as the time allows. */
@@ -255,9 +237,14 @@ static bool affordable(const se_driver *v, const se_item *i, size_t rank)
 	return rt_seconds() + (isnan(i->train_s) ? 0 : i->train_s) < v->deadline;
 }
 
+static bool wants_file(const se_driver *v, const se_item *i, size_t rank)
+{
+	return !i->file && v->o->keep && (v->o->keep < 0 || rank < (size_t)v->o->keep);
+}
+
 static bool wants_look(const se_driver *v, const se_item *i, size_t rank)
 {
-	return isnan(i->test_value) || (v->o->save && !rank);
+	return (rank < (size_t)v->o->finalists && isnan(i->test_value)) || wants_file(v, i, rank);
 }
 
 static ir_status look(se_driver *v, se_item *i, size_t rank)
@@ -266,8 +253,9 @@ static ir_status look(se_driver *v, se_item *i, size_t rank)
 	ir_status st;
 
 	se_settings(v->space, &i->genome, &m);
-	if (v->o->save && !rank)
-		m.save = weights_path(v);
+	if (wants_file(v, i, rank))
+		m.save = se_driver_weights_path(v, i);
+	m.save_below = NAN;
 	v->final_number = i->number;
 	st = ask(v, i->home, &m);
 	v->final_number = v->final_worker = -1;

@@ -22,6 +22,8 @@ static const command commands[] = {
 	{"best", se_cmd_best, "show or export the best trial"},
 	{"show", se_cmd_show, "everything about one trial"},
 	{"replay", se_cmd_replay, "train a trial again and compare it to the bit"},
+	{"status", se_cmd_status, "how a search is getting on"},
+	{"stop", se_cmd_stop, "end a running search"},
 	{"query", se_cmd_query, "ask the trial history in SQL"},
 	{"check", cc_cmd_check, "verify a model: bottleneck, gradients, JIT against interpreter"},
 	{"bench", cc_cmd_bench, "measure a model's training step"},

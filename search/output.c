@@ -111,6 +111,17 @@ static void json_cell(ir_str *out, const se_cell *c)
 	}
 }
 
+void se_row_json(const se_table *t, size_t row, ir_str *out)
+{
+	for (size_t i = 0; i < t->ncol; i++) {
+		sb_put(out, i ? ", " : "{");
+		sb_put_json_text(out, t->col[i]);
+		sb_put(out, ": ");
+		json_cell(out, &t->cell[row * t->ncol + i]);
+	}
+	sb_put(out, "}");
+}
+
 /* {"columns": [..], "rows": [{..}, ..]}: rows read well, columns keep their order and survive an empty answer. */
 static void print_json(const se_table *t)
 {
@@ -123,14 +134,9 @@ static void print_json(const se_table *t)
 		sb_put_json_text(&s, t->col[i]);
 	}
 	sb_put(&s, "], \"rows\": [");
-	for (size_t k = 0; k < t->nrow * t->ncol; k++) {
-		size_t i = k % t->ncol;
-
-		sb_put(&s, i ? ", " : k ? ",\n{" : "\n{");
-		sb_put_json_text(&s, t->col[i]);
-		sb_put(&s, ": ");
-		json_cell(&s, &t->cell[k]);
-		sb_put(&s, i + 1 == t->ncol ? "}" : "");
+	for (size_t k = 0; k < t->nrow; k++) {
+		sb_put(&s, k ? ",\n" : "\n");
+		se_row_json(t, k, &s);
 	}
 	sb_put(&s, "]}\n");
 	fputs(s.s, stdout);
@@ -150,13 +156,7 @@ static void print_record_json(const se_table *t)
 	ir_str s;
 
 	sb_init(&s);
-	for (size_t i = 0; i < t->ncol; i++) {
-		sb_put(&s, i ? ", " : "{");
-		sb_put_json_text(&s, t->col[i]);
-		sb_put(&s, ": ");
-		json_cell(&s, &t->cell[i]);
-	}
-	sb_put(&s, "}");
+	se_row_json(t, 0, &s);
 	puts(s.s);
 	sb_fini(&s);
 }

@@ -14,6 +14,7 @@ void se_table_print(const se_table *t, se_format f); /* to stdout */
 void se_record_print(const se_table *t, bool json);
 /* The value for eyes: six digits, unless the number is whole; in buffer, or the cell's own text. */
 const char *se_cell_short(const se_cell *c, char buffer[32]);
+void se_row_json(const se_table *t, size_t row, ir_str *out); /* one row as a JSON object, appended */
 size_t se_table_column(const se_table *t, const char *name); /* asking for one that is not there is a bug */
 
 /* Prints the messages of d to stderr, or the status when there is none; returns the exit code. */

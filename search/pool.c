@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "runtime/rt.h"
 
 extern char **environ;
 
@@ -51,6 +52,21 @@ static int spawn(pid_t *pid, int in, int out)
 	return rc;
 }
 
+/* How often the system has killed a process because there was no memory left; containers' limits included. */
+static long oom_kills(void)
+{
+	char line[128];
+	long n = 0;
+	FILE *f = fopen("/proc/vmstat", "re");
+
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "oom_kill %ld", &n) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return n;
+}
+
 ir_status se_pool_start(se_pool *p, size_t i, ir_diag *d)
 {
 	se_worker *w = &p->worker[i];
@@ -75,6 +91,9 @@ ir_status se_pool_start(se_pool *p, size_t i, ir_diag *d)
 	w->state = SE_WORKER_STARTING;
 	w->number = -1;
 	w->generation++;
+	w->limit = false;
+	w->oom = oom_kills();
+	w->threads = (int)p->open.threads;
 	se_wire_send(&w->wire, &p->open); /* if it is dead already, its end of file says so soon enough */
 	return IR_OK;
 }
@@ -105,24 +124,55 @@ void se_pool_kill(se_pool *p)
 	se_pool_stop(p);
 }
 
-static se_pool_event death(se_worker *w, bool babble, char why[64])
+/* Signals by which people and supervisors end processes. Faults (SIGSEGV, SIGABRT, ..) are the worker's own. */
+static bool is_external(int sig)
 {
-	int status;
+	return sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT;
+}
 
+static void explain(const se_worker *w, int status, bool babble, se_death *d)
+{
+	*d = (se_death){.limit = w->limit};
+	if (w->limit) {
+		memcpy(d->why, w->why, sizeof d->why);
+	} else if (babble) {
+		snprintf(d->why, sizeof d->why, "worker broke the protocol");
+	} else if (!WIFSIGNALED(status)) {
+		snprintf(d->why, sizeof d->why, "worker died: exit code %d", WEXITSTATUS(status));
+	} else if (WTERMSIG(status) == SIGKILL && oom_kills() > w->oom) {
+		snprintf(d->why, sizeof d->why, "worker died: the system had no memory left");
+	} else {
+		d->external = is_external(WTERMSIG(status));
+		snprintf(d->why, sizeof d->why, "worker %s: signal %d (%s)", d->external ? "was killed" : "died",
+			 WTERMSIG(status), strsignal(WTERMSIG(status)));
+	}
+}
+
+static se_pool_event death(se_worker *w, bool babble, se_death *d)
+{
 	if (babble)
 		kill(w->pid, SIGKILL);
-	status = bury(w);
-	if (babble)
-		snprintf(why, 64, "worker broke the protocol");
-	else if (WIFSIGNALED(status))
-		snprintf(why, 64, "worker died: signal %d", WTERMSIG(status));
-	else
-		snprintf(why, 64, "worker died: exit code %d", WEXITSTATUS(status));
+	explain(w, bury(w), babble, d);
 	return SE_POOL_DEATH;
 }
 
+void se_pool_ask(se_worker *w, int64_t number, const se_message *m)
+{
+	w->state = SE_WORKER_BUSY;
+	w->number = number;
+	w->since = rt_seconds();
+	se_wire_send(&w->wire, m);
+}
+
+void se_pool_limit(se_worker *w, const char *why)
+{
+	w->limit = true;
+	snprintf(w->why, sizeof w->why, "%s", why);
+	kill(w->pid, SIGKILL);
+}
+
 /* A message that has arrived already, from whichever worker. */
-static se_pool_event pending(se_pool *p, size_t *who, se_message *m, char why[64])
+static se_pool_event pending(se_pool *p, size_t *who, se_message *m, se_death *d)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		if (p->worker[i].state == SE_WORKER_NONE)
@@ -132,7 +182,7 @@ static se_pool_event pending(se_pool *p, size_t *who, se_message *m, char why[64
 		case SE_WIRE_MESSAGE:
 			return SE_POOL_MESSAGE;
 		case SE_WIRE_BAD:
-			return death(&p->worker[i], true, why);
+			return death(&p->worker[i], true, d);
 		case SE_WIRE_MORE: case SE_WIRE_END:
 			break;
 		}
@@ -140,11 +190,11 @@ static se_pool_event pending(se_pool *p, size_t *who, se_message *m, char why[64
 	return SE_POOL_NOTHING;
 }
 
-se_pool_event se_pool_next(se_pool *p, int timeout_ms, const void *sigmask, size_t *who, se_message *m, char why[64])
+se_pool_event se_pool_next(se_pool *p, int timeout_ms, const void *sigmask, size_t *who, se_message *m, se_death *d)
 {
 	struct timespec t = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
 	struct pollfd fd[SE_MAX_JOBS];
-	se_pool_event e = pending(p, who, m, why);
+	se_pool_event e = pending(p, who, m, d);
 
 	if (e != SE_POOL_NOTHING)
 		return e;
@@ -157,7 +207,7 @@ se_pool_event se_pool_next(se_pool *p, int timeout_ms, const void *sigmask, size
 			continue;
 		*who = i;
 		if (se_wire_fill(&p->worker[i].wire) == SE_WIRE_END)
-			return death(&p->worker[i], false, why);
+			return death(&p->worker[i], false, d);
 	}
-	return pending(p, who, m, why);
+	return pending(p, who, m, d);
 }

@@ -9,7 +9,7 @@
 #include "ir/base/status.h"
 #include "search/wire.h"
 
-#define SE_MAX_JOBS 4
+#define SE_MAX_JOBS 16
 
 typedef enum se_worker_state { SE_WORKER_NONE, SE_WORKER_STARTING, SE_WORKER_IDLE, SE_WORKER_BUSY } se_worker_state;
 
@@ -18,6 +18,11 @@ typedef struct se_worker {
 	pid_t pid;
 	se_wire wire;
 	int64_t number;      /* what it is busy with; the caller's */
+	double since;        /* when that began */
+	bool limit;          /* it has struck a limit and is being killed */
+	char why[64];        /* which */
+	int threads;         /* that it uses now */
+	long oom;            /* the system's count of killings for lack of memory when it was started */
 	int64_t generation;  /* counts the processes in this place */
 } se_worker;
 
@@ -27,7 +32,14 @@ typedef struct se_pool {
 	se_message open; /* sent to every new worker; its text is the caller's */
 } se_pool;
 
-/* What happened. MESSAGE: *m is valid until the next call. DEATH: the place is empty again; why says how it died. */
+/* How a worker died. external: killed by a signal that nobody sends to oneself, and not for lack of memory: whatever it
+ * was busy with is not to blame. limit: by us, see se_pool_limit. */
+typedef struct se_death {
+	char why[64];
+	bool external, limit;
+} se_death;
+
+/* What happened. MESSAGE: *m is valid until the next call. DEATH: the place is empty again. */
 typedef enum se_pool_event { SE_POOL_NOTHING, SE_POOL_MESSAGE, SE_POOL_DEATH } se_pool_event;
 
 void se_pool_init(se_pool *p, size_t n, const se_message *open);
@@ -37,6 +49,12 @@ void se_pool_stop(se_pool *p); /* closes the pipes and waits; workers are idle *
 void se_pool_kill(se_pool *p);
 
 /* Waits up to timeout_ms, less when a signal arrives that is not blocked by mask during the wait. */
-se_pool_event se_pool_next(se_pool *p, int timeout_ms, const void *sigmask, size_t *who, se_message *m, char why[64]);
+se_pool_event se_pool_next(se_pool *p, int timeout_ms, const void *sigmask, size_t *who, se_message *m,
+			  se_death *death);
+
+/* Gives an idle worker something to do. If it is dead, its end of file says so soon enough. */
+void se_pool_ask(se_worker *w, int64_t number, const se_message *m);
+/* Kills a worker that takes too long or too much. */
+void se_pool_limit(se_worker *w, const char *why);
 
 #endif

@@ -68,10 +68,8 @@ void se_progress_show(se_progress *p, bool force)
 	fflush(stderr);
 }
 
-void se_progress_best(se_progress *p, int64_t number, double value)
+void se_progress_best(se_progress *p)
 {
-	p->best_number = number;
-	p->best_value = value;
 	if (!p->tty && !p->quiet)
 		se_progress_show(p, true);
 }

@@ -19,7 +19,7 @@ typedef struct se_progress {
 
 void se_progress_init(se_progress *p, bool quiet);
 void se_progress_show(se_progress *p, bool force);
-void se_progress_best(se_progress *p, int64_t number, double value); /* a new best */
+void se_progress_best(se_progress *p); /* there is a new best */
 /* A line of its own; the renewed line moves out of the way. */
 void se_progress_note(se_progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void se_progress_end(se_progress *p);

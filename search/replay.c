@@ -65,7 +65,7 @@ static ir_status on_message(again *g, const se_message *m)
 		else if (!m->weights_key || !g->row->weights_key || strcmp(m->weights_key, g->row->weights_key))
 			g->out->same = false;
 		return IR_OK;
-	case SE_M_open: case SE_M_task: case SE_M_ask_floor: case SE_M_floor: case SE_MESSAGE_COUNT:
+	case SE_M_open: case SE_M_task: case SE_M_ask_floor: case SE_M_floor: case SE_M_team: case SE_MESSAGE_COUNT:
 		break;
 	}
 	return fail(g, IR_EINTERNAL, "the worker broke the protocol");
@@ -78,15 +78,15 @@ static ir_status run(again *g, const se_study *st, int threads)
 	se_message m;
 	ir_status s;
 	size_t who;
-	char why[64];
+	se_death death;
 
 	signal(SIGPIPE, SIG_IGN);
 	se_pool_init(&g->pool, 1, &open);
 	s = se_pool_start(&g->pool, 0, g->d);
 	while (s == IR_OK && !g->done) {
-		switch (se_pool_next(&g->pool, 1000, NULL, &who, &m, why)) {
+		switch (se_pool_next(&g->pool, 1000, NULL, &who, &m, &death)) {
 		case SE_POOL_MESSAGE: s = on_message(g, &m); break;
-		case SE_POOL_DEATH: s = fail(g, IR_EINTERNAL, why); break;
+		case SE_POOL_DEATH: s = fail(g, IR_EINTERNAL, death.why); break;
 		case SE_POOL_NOTHING: break;
 		}
 	}

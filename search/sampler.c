@@ -9,27 +9,65 @@
 
 static const se_sampler_kind *const kinds[] = {
 	&se_sampler_random,
+	&se_sampler_evolution,
+	&se_sampler_local,
 };
+
+#define NKIND (sizeof kinds / sizeof *kinds)
+
+typedef struct claim {
+	ir_key key; /* lo == hi == 0: empty */
+	int64_t number;
+} claim;
 
 struct se_sampler {
 	const se_sampler_kind *kind;
-	const se_space *space;
-	uint64_t seed;
-	int64_t delay;
+	se_sampling of;
 	void *self;
 	se_told *told; /* by number; number < 0 = not told yet */
 	size_t ntold, cap;
 	size_t passed; /* outcomes handed on: 0 .. passed - 1 */
-	ir_key *key;   /* open addressing, a power of two; lo == hi == 0 is empty */
-	size_t nkey, keycap;
+	claim *claim;  /* open addressing, a power of two */
+	size_t nclaim, claimcap;
 };
 
 const se_sampler_kind *se_sampler_find(const char *name)
 {
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+	for (size_t i = 0; i < NKIND; i++)
 		if (!strcmp(kinds[i]->name, name))
 			return kinds[i];
 	return NULL;
+}
+
+const char *se_sampler_names(void)
+{
+	static char text[128];
+
+	text[0] = 0;
+	for (size_t i = 0; i < NKIND; i++) {
+		strcat(text, i == 0 ? "" : i + 1 < NKIND ? ", " : " or ");
+		strcat(text, kinds[i]->name);
+	}
+	return text;
+}
+
+#define DICE_PER_DRAW 256 /* more than a proposal ever needs */
+
+se_dice se_sampling_dice(const se_sampling *s, int64_t number, int64_t draw)
+{
+	return (se_dice){rt_key_for(rt_key_seed(s->seed), RT_FOR_SAMPLER, (uint64_t)number), (uint64_t)draw * DICE_PER_DRAW};
+}
+
+/* Row i takes number i of the draw, whether or not rows before it hold. */
+void se_sampling_random(const se_sampling *s, int64_t number, int64_t draw, se_genome *g)
+{
+	se_dice d = se_sampling_dice(s, number, draw);
+
+	for (size_t i = 0; i < s->space->n; i++) {
+		g->v[i] = NAN;
+		if (se_genome_active(s->space, g, i))
+			g->v[i] = se_param_at(&s->space->param[i], rt_random_unit(d.key, d.at + i));
+	}
 }
 
 se_sampler *se_sampler_new(const se_sampler_kind *k, const se_space *sp, uint64_t seed, int64_t delay)
@@ -37,12 +75,10 @@ se_sampler *se_sampler_new(const se_sampler_kind *k, const se_space *sp, uint64_
 	se_sampler *s = ir_xmalloc(1, sizeof *s);
 
 	s->kind = k;
-	s->space = sp;
-	s->seed = seed;
-	s->delay = delay;
+	s->of = (se_sampling){sp, seed, delay};
 	s->self = ir_xmalloc(1, k->size ? k->size : 1);
-	s->keycap = 256;
-	s->key = ir_xmalloc(s->keycap, sizeof *s->key);
+	s->claimcap = 256;
+	s->claim = ir_xmalloc(s->claimcap, sizeof *s->claim);
 	return s;
 }
 
@@ -50,11 +86,9 @@ void se_sampler_free(se_sampler *s)
 {
 	if (!s)
 		return;
-	if (s->kind->fini)
-		s->kind->fini(s->self);
 	free(s->self);
 	free(s->told);
-	free(s->key);
+	free(s->claim);
 	free(s);
 }
 
@@ -62,21 +96,34 @@ bool se_sampler_ready(const se_sampler *s, int64_t number)
 {
 	if (!s->kind->learns)
 		return true;
-	for (int64_t i = (int64_t)s->passed; i <= number - s->delay; i++)
+	for (int64_t i = (int64_t)s->passed; i <= number - s->of.delay; i++)
 		if ((size_t)i >= s->ntold || s->told[i].number < 0)
 			return false;
 	return true;
 }
 
-void se_sampler_ask(se_sampler *s, int64_t number, int64_t draw, se_genome *g)
+int64_t se_sampler_ask(se_sampler *s, int64_t number, int64_t draw, se_genome *g, ir_str *mutation)
 {
+	int64_t parent;
+
 	IR_ASSERT(se_sampler_ready(s, number), "proposal %lld asked too early", (long long)number);
-	while (s->kind->tell && (int64_t)s->passed <= number - s->delay && s->passed < s->ntold)
-		s->kind->tell(s->self, s->space, &s->told[s->passed++]);
-	s->kind->ask(s->self, s->space, s->seed, number, draw, g);
-	for (size_t i = s->space->n; i < SE_MAX_PARAMS; i++)
+	while (s->kind->tell && (int64_t)s->passed <= number - s->of.delay && s->passed < s->ntold)
+		s->kind->tell(s->self, &s->of, &s->told[s->passed++]);
+	parent = s->kind->ask(s->self, &s->of, number, draw, g);
+	for (size_t i = s->of.space->n; i < SE_MAX_PARAMS; i++)
 		g->v[i] = NAN;
-	IR_ASSERT(se_genome_check(s->space, g), "sampler %s left the space", s->kind->name);
+	IR_ASSERT(se_genome_check(s->of.space, g), "sampler %s left the space", s->kind->name);
+	if (mutation && parent >= 0)
+		se_mutation_print(s->of.space, &s->told[parent].genome, g, mutation);
+	return parent;
+}
+
+void se_sampler_fill(const se_sampler *s, int64_t number, se_genome *g)
+{
+	se_dice d = se_sampling_dice(&s->of, number, 0);
+
+	for (size_t i = 0; i < s->of.space->n; i++)
+		g->v[i] = se_param_at(&s->of.space->param[i], rt_random_unit(d.key, d.at + i));
 }
 
 void se_sampler_tell(se_sampler *s, const se_told *t)
@@ -98,36 +145,44 @@ void se_sampler_tell(se_sampler *s, const se_told *t)
 }
 
 /* The slot of k, or the empty one where it belongs. */
-static ir_key *slot(ir_key *table, size_t cap, ir_key k)
+static claim *slot(claim *table, size_t cap, ir_key k)
 {
 	size_t i = (size_t)k.lo & (cap - 1);
 
-	while ((table[i].lo || table[i].hi) && !ir_key_equal(table[i], k))
+	while ((table[i].key.lo || table[i].key.hi) && !ir_key_equal(table[i].key, k))
 		i = (i + 1) & (cap - 1);
 	return &table[i];
 }
 
-static void grow(se_sampler *s)
+/* Moves all claims of numbers below limit to a table of cap slots. */
+static void rehash(se_sampler *s, size_t cap, int64_t limit)
 {
-	size_t cap = s->keycap * 2;
-	ir_key *table = ir_xmalloc(cap, sizeof *table);
+	claim *table = ir_xmalloc(cap, sizeof *table);
 
-	for (size_t i = 0; i < s->keycap; i++)
-		if (s->key[i].lo || s->key[i].hi)
-			*slot(table, cap, s->key[i]) = s->key[i];
-	free(s->key);
-	s->key = table;
-	s->keycap = cap;
+	s->nclaim = 0;
+	for (size_t i = 0; i < s->claimcap; i++)
+		if ((s->claim[i].key.lo || s->claim[i].key.hi) && s->claim[i].number < limit) {
+			*slot(table, cap, s->claim[i].key) = s->claim[i];
+			s->nclaim++;
+		}
+	free(s->claim);
+	s->claim = table;
+	s->claimcap = cap;
 }
 
-bool se_sampler_claim(se_sampler *s, ir_key key)
+bool se_sampler_claim(se_sampler *s, int64_t number, ir_key key)
 {
-	ir_key *at = slot(s->key, s->keycap, key);
+	claim *at = slot(s->claim, s->claimcap, key);
 
-	if (at->lo || at->hi)
+	if (at->key.lo || at->key.hi)
 		return false;
-	*at = key;
-	if (++s->nkey * 2 > s->keycap)
-		grow(s);
+	*at = (claim){key, number};
+	if (++s->nclaim * 2 > s->claimcap)
+		rehash(s, s->claimcap * 2, INT64_MAX);
 	return true;
+}
+
+void se_sampler_unclaim(se_sampler *s, int64_t number)
+{
+	rehash(s, s->claimcap, number);
 }

@@ -18,23 +18,39 @@ typedef struct se_told {
 	se_genome genome;
 } se_told;
 
-/* One kind of sampler. self is its own memory, zeroed, made and freed by the outer object. */
+/* What is the same for all proposals of a study. */
+typedef struct se_sampling {
+	const se_space *space;
+	uint64_t seed;
+	int64_t delay;
+} se_sampling;
+
+/* One kind of sampler. self is its own memory, zeroed, made and freed by the outer object. What it holds must follow
+ * from the outcomes it was told, in their order, and from nothing else (no count of asks): a search that goes on is
+ * told the whole history before its first question. */
 typedef struct se_sampler_kind {
 	const char *name;
 	bool learns; /* uses tell; if not, nobody has to wait for outcomes */
 	size_t size; /* of self */
-	/* Fills g for trial number; draw counts the redraws after duplicates, from 0. */
-	void (*ask)(void *self, const se_space *sp, uint64_t seed, int64_t number, int64_t draw, se_genome *g);
-	void (*tell)(void *self, const se_space *sp, const se_told *t); /* may be NULL */
-	void (*fini)(void *self);                                       /* may be NULL */
+	/* Fills g for trial number; draw counts the redraws after duplicates, from 0. Returns the number of the told trial
+	 * that g was made from, or -1. */
+	int64_t (*ask)(void *self, const se_sampling *s, int64_t number, int64_t draw, se_genome *g);
+	void (*tell)(void *self, const se_sampling *s, const se_told *t); /* may be NULL */
 	const char *doc;
 } se_sampler_kind;
 
 const se_sampler_kind *se_sampler_find(const char *name); /* NULL if unknown */
-extern const se_sampler_kind se_sampler_random;
+const char *se_sampler_names(void);                       /* "random, evolution or local" */
+extern const se_sampler_kind se_sampler_random, se_sampler_evolution, se_sampler_local;
 
 #define SE_DELAY 16      /* D of a new study: at most so many trials run at once */
 #define SE_MAX_DRAWS 256 /* redraws after duplicates; then the space is taken to be exhausted */
+#define SE_MANY_DRAWS 64 /* here a sampler that stays near good points leaves them */
+
+/* Random numbers of one draw of one proposal. */
+se_dice se_sampling_dice(const se_sampling *s, int64_t number, int64_t draw);
+/* Every parameter uniform in its range (or in its logarithm). */
+void se_sampling_random(const se_sampling *s, int64_t number, int64_t draw, se_genome *g);
 
 typedef struct se_sampler se_sampler;
 
@@ -44,13 +60,20 @@ void se_sampler_free(se_sampler *s);
 /* May the proposal number be asked for, or is an outcome missing that it has to know? */
 bool se_sampler_ready(const se_sampler *s, int64_t number);
 
-/* The proposal. Deterministic; asking for the same number and draw again gives the same point. */
-void se_sampler_ask(se_sampler *s, int64_t number, int64_t draw, se_genome *g);
+/* The proposal, and the number of its parent or -1. Deterministic; asking for the same number and draw again gives the
+ * same point. mutation (may be NULL) gets what differs from the parent. */
+int64_t se_sampler_ask(se_sampler *s, int64_t number, int64_t draw, se_genome *g, ir_str *mutation);
+
+/* A random value for every parameter, whether or not its condition holds: what fills an enqueued trial. */
+void se_sampler_fill(const se_sampler *s, int64_t number, se_genome *g);
 
 /* An outcome; any order, each number once. */
 void se_sampler_tell(se_sampler *s, const se_told *t);
 
-/* Is the key new? Then it is remembered. Numbers must be offered in order: a duplicate is one of a smaller number. */
-bool se_sampler_claim(se_sampler *s, ir_key key);
+/* Is the key new? Then it is remembered as number's. Numbers must be offered in order: a duplicate is one of a smaller
+ * number. */
+bool se_sampler_claim(se_sampler *s, int64_t number, ir_key key);
+/* Forgets the keys of number and above: these proposals will be made again, under other numbers. */
+void se_sampler_unclaim(se_sampler *s, int64_t number);
 
 #endif

@@ -72,28 +72,57 @@ static ir_key parse_key(const char *hex)
 	return k;
 }
 
-static void take_row(se_driver *v, const se_trial_row *r)
+/* Best so far, as the progress line and the last half second of --time need it. */
+static void take_best(se_driver *v, const se_trial_row *r)
 {
-	se_item *i = ar_push(v->arena, v->item, v->nitem, v->itemcap);
+	if (r->state != SE_COMPLETE || !isfinite(r->value) ||
+	    (v->progress.best_number >= 0 && !(r->value < v->progress.best_value)))
+		return;
+	v->progress.best_number = r->number;
+	v->progress.best_value = r->value;
+	v->reserve = isnan(r->test_value) ? r->train_s : 0; /* no worker has its weights any more */
+}
+
+static ir_status take_row(se_driver *v, const se_trial_row *r)
+{
 	bool done = r->state > SE_RUNNING || !r->ir;
+	se_item *i = se_driver_add_item(v, r->number);
 
 	*i = (se_item){.id = r->id, .number = r->number, .attempts = r->attempts, .latent = r->latent, .state = r->state,
 		.value = r->value, .test_value = r->test_value, .train_s = r->train_s, .genome = r->genome, .ir = r->ir,
-		.home = -1};
+		.key = parse_key(r->trial_key), .parent = -1, .home = -1};
 	snprintf(i->weights_key, sizeof i->weights_key, "%s", r->weights_key ? r->weights_key : "");
-	if (r->trial_key)
-		se_sampler_claim(v->sampler, parse_key(r->trial_key));
+	v->given += r->ir != NULL;
+	if (r->ir)
+		se_sampler_claim(v->sampler, i->number, i->key);
 	if (!done)
-		return;
-	se_sampler_tell(v->sampler, &(se_told){r->number, r->state == SE_COMPLETE ? r->value : (double)NAN, r->genome});
+		return IR_OK;
+	se_driver_tell(v, i);
 	v->progress.finished++;
 	v->progress.failed += r->state != SE_COMPLETE;
-	if (r->state == SE_COMPLETE && isfinite(r->value) &&
-	    (v->progress.best_number < 0 || r->value < v->progress.best_value)) {
-		v->progress.best_number = r->number;
-		v->progress.best_value = r->value;
-		v->reserve = isnan(r->test_value) ? r->train_s : 0; /* no worker has its weights any more */
-	}
+	take_best(v, r);
+	if (r->weights_file && !access(se_driver_weights_path(v, i), R_OK))
+		i->file = r->weights_file;
+	else if (r->weights_file)
+		return se_store_set_file(v->store, i->id, NULL, v->d); /* somebody took it away */
+	return IR_OK;
+}
+
+/* Rows by number; those without a row of ours are other programs'. */
+static ir_status take_rows(se_driver *v, const se_trial_row *row, size_t n)
+{
+	ir_arena *a = ar_open();
+	se_stranger *r;
+	size_t nr, k = 0;
+	ir_status st = se_store_strangers(v->store, v->study.id, 0, a, &r, &nr, v->d);
+
+	for (size_t i = 0; st == IR_OK && i < n; i++)
+		st = k < nr && r[k].number == row[i].number ? se_driver_adopt(v, &r[k++]) : take_row(v, &row[i]);
+	for (size_t i = 0; st == IR_OK && i < v->nitem; i++)
+		if (v->item[i].state == SE_COMPLETE)
+			st = se_driver_keep(v, &v->item[i]);
+	ar_free(a);
+	return st;
 }
 
 /* Trials that wait need their cost again; their text is in the row. */
@@ -111,14 +140,18 @@ static void predict_waiting(se_driver *v)
 	}
 }
 
+/* Rows without a text are other programs' and took no model's place. */
 static ir_status models_agree(se_driver *v, const se_trial_row *row, size_t n, bool *usage)
 {
 	char arch[IR_KEY_CHARS];
+	size_t at = 0;
 
 	for (size_t i = 0; v->nmodel && i < n; i++) {
-		if (i < v->nmodel)
-			ir_key_print(v->model[i].arch, arch);
-		if (i < v->nmodel && row[i].arch_key && !strcmp(arch, row[i].arch_key))
+		if (!row[i].ir)
+			continue;
+		if (at < v->nmodel)
+			ir_key_print(v->model[at].arch, arch);
+		if (at++ < v->nmodel && row[i].arch_key && !strcmp(arch, row[i].arch_key))
 			continue;
 		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_option, "--models", "the study was started with other models");
 		*usage = true;
@@ -132,19 +165,16 @@ static ir_status load(se_driver *v, bool *usage)
 	se_trial_row *row;
 	int64_t recovered;
 	size_t n;
-	ir_status st = se_store_lease(v->store, v->study.id, v->d);
+	ir_status st = se_store_recover(v->store, v->study.id, &recovered, v->d);
 
-	if (st == IR_OK)
-		st = se_store_recover(v->store, v->study.id, &recovered, v->d);
 	if (st == IR_OK)
 		st = se_store_history(v->store, v->study.id, v->space, v->arena, &row, &n, v->d);
 	if (st == IR_OK)
 		st = models_agree(v, row, n, usage);
+	if (st == IR_OK)
+		st = take_rows(v, row, n);
 	if (st != IR_OK)
 		return st;
-	for (size_t i = 0; i < n; i++)
-		take_row(v, &row[i]);
-	v->next = n ? row[n - 1].number + 1 : 0;
 	v->progress.before = v->progress.finished;
 	predict_waiting(v);
 	if (n)
@@ -155,6 +185,8 @@ static ir_status load(se_driver *v, bool *usage)
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------- */
 
+/* Cores between and inside trials: one worker per core at most, so that none waits for another inside a step. Cores
+ * that are left without a worker, or whose worker has nothing to do, go to the others (watch.c). */
 static void open_pool(se_driver *v)
 {
 	int64_t cores = rt_cores(), jobs = v->o->jobs, threads = v->o->threads;
@@ -162,6 +194,7 @@ static void open_pool(se_driver *v)
 	se_message open = {.kind = SE_M_open, .data = v->study.data, .limit_train = v->study.limit_train,
 		.seed = v->study.seed};
 
+	v->spread = !jobs && !threads;
 	if (!jobs)
 		jobs = cores;
 	if (jobs > SE_MAX_JOBS)
@@ -170,8 +203,11 @@ static void open_pool(se_driver *v)
 		jobs = v->study.delay;
 	if (!threads)
 		threads = cores > jobs ? cores / jobs : 1;
+	v->cores = (int)(v->spread ? cores : jobs * threads);
+	v->memory = v->o->trial_memory ? v->o->trial_memory : (int64_t)(0.8 * bytes / (double)jobs);
 	open.threads = threads;
-	open.budget = (int64_t)(0.8 * bytes / (double)jobs);
+	open.most = v->spread ? cores : threads;
+	open.budget = v->memory;
 	se_pool_init(&v->pool, (size_t)jobs, &open);
 }
 
@@ -202,15 +238,46 @@ static bool has_history(const char *path)
 	return stat(path, &f) ? errno != ENOENT : !S_ISREG(f.st_mode) || f.st_size > 0;
 }
 
+static ir_status open_store(se_driver *v)
+{
+	ir_status st = se_store_open(v->o->db, SE_OPEN_WRITE, &v->store, v->d);
+
+	if (st == IR_OK)
+		se_store_defer(v->store);
+	return st;
+}
+
 static ir_status find_study(se_driver *v, se_study *old)
 {
+	se_study new;
 	ir_status st;
 
 	*old = (se_study){0};
 	if (!has_history(v->o->db))
-		return IR_OK;
-	st = se_store_open(v->o->db, SE_OPEN_WRITE, &v->store, v->d);
-	return st == IR_OK ? se_store_find_study(v->store, v->o->study, v->arena, old, v->d) : st;
+		return v->o->as_new ? se_driver_say(v, IR_ENOINPUT, "there is no study to go on with") : IR_OK;
+	st = open_store(v);
+	if (st == IR_OK)
+		st = se_store_find_study(v->store, v->o->study, v->arena, old, v->d);
+	if (st != IR_OK || !v->o->as_new)
+		return st;
+	if (!old->id)
+		return se_driver_say(v, IR_ENOINPUT, "there is no study of that name to go on with");
+	st = se_store_find_study(v->store, v->o->as_new, v->arena, &new, v->d);
+	if (st == IR_OK && new.id)
+		return se_driver_say(v, IR_EINPUT, "there is a study of the name that --as-new gives");
+	return st;
+}
+
+/* From here on this process is the driver of the study. */
+static ir_status take_lease(se_driver *v)
+{
+	char host[256] = "";
+	se_driver_row r = {.pid = getpid(), .host = host, .jobs = (int64_t)v->pool.n, .threads = v->cores,
+		.planned = v->progress.planned, .seconds = v->deadline > 0 ? v->deadline - rt_seconds() : 0};
+	ir_status st = se_store_lease(v->store, v->study.id, v->d);
+
+	gethostname(host, sizeof host - 1);
+	return st == IR_OK ? se_store_set_driver(v->store, v->study.id, &r, v->d) : st;
 }
 
 ir_status se_driver_prepare(se_driver *v, bool *usage)
@@ -231,7 +298,16 @@ ir_status se_driver_prepare(se_driver *v, bool *usage)
 	if (st != IR_OK)
 		return st;
 	open_pool(v);
-	return v->study.id ? load(v, usage) : IR_OK;
+	if (v->o->as_new) {
+		v->before = v->study.id;
+		v->study.origin = v->study.name;
+		v->study.name = v->o->as_new;
+		v->study.id = 0;
+	}
+	if (!v->study.id)
+		return IR_OK;
+	st = take_lease(v);
+	return st == IR_OK ? load(v, usage) : st;
 }
 
 /* Rows of the smallest batch that any trial of the study takes. */
@@ -272,35 +348,57 @@ static ir_status fits_data(se_driver *v, const se_message *ready)
 	return ok ? IR_OK : IR_EINPUT;
 }
 
-/* An old study must meet the same data; a new one is written down now that its inputs are good and its sizes known. */
-ir_status se_driver_open_study(se_driver *v, const se_message *ready)
+/* Bits are promised for one build on one kind of processor with one LLVM. A study made of two halves would be neither. */
+static ir_status same_machine(se_driver *v)
+{
+	const se_study *s = &v->study;
+	char text[1024];
+
+	if (!strcmp(v->target, s->target) && !strcmp(s->build, SE_BUILD))
+		return IR_OK;
+	snprintf(text, sizeof text, "study '%s' was made by version %s on '%s', this is version %s on '%s': its trials could not "
+		 "be repeated here; --as-new NAME goes on with it as a new study", s->name, s->build, s->target, SE_BUILD, v->target);
+	return se_driver_say(v, IR_EUNAVAILABLE, text);
+}
+
+/* A new study is written down now that its inputs are good and its sizes known; with --as-new it begins with the
+ * finished trials of another. */
+static ir_status add_study(se_driver *v, const se_message *ready)
 {
 	se_study *s = &v->study;
-	ir_status st = fits_data(v, ready);
+	bool usage;
+	ir_status st = v->store ? IR_OK : open_store(v);
 
-	if (st != IR_OK)
-		return st;
-	if (s->id) {
-		if (!ready->data_key || strcmp(ready->data_key, s->data_key))
-			return se_driver_say(v, IR_EINPUT, "the data have changed since the study began");
-		if (strcmp(v->target, s->target) || strcmp(s->build, SE_VERSION))
-			se_progress_note(&v->progress, "the study began on '%s' with version %s, this is '%s' with version "
-					 SE_VERSION ": its trials may differ in the last bits", s->target, s->build, v->target);
-		return se_driver_plan_floors(v);
-	}
 	s->data_key = ar_strdup(v->arena, ready->data_key ? ready->data_key : "");
 	s->target = ar_strdup(v->arena, v->target);
-	s->build = SE_VERSION;
+	s->build = SE_BUILD;
 	s->width = ready->width;
 	s->ntrain = ready->ntrain;
 	s->nval = ready->nval;
 	s->ntest = ready->ntest;
-	if (!v->store)
-		st = se_store_open(v->o->db, SE_OPEN_WRITE, &v->store, v->d);
 	if (st == IR_OK)
 		st = se_store_add_study(v->store, s, v->d);
+	if (st == IR_OK && v->before)
+		st = se_store_copy_history(v->store, s->id, v->before, v->d);
 	if (st == IR_OK)
-		st = se_store_lease(v->store, s->id, v->d);
+		st = se_store_flush(v->store, true, v->d); /* two drivers may have come this far: the name tells who is first */
+	if (st == IR_OK)
+		st = take_lease(v);
+	return st == IR_OK && v->before ? load(v, &usage) : st;
+}
+
+/* An old study must meet the same data. */
+ir_status se_driver_open_study(se_driver *v, const se_message *ready)
+{
+	const se_study *s = &v->study;
+	ir_status st = fits_data(v, ready);
+
+	if (st == IR_OK && (s->id || v->before) && (!ready->data_key || strcmp(ready->data_key, s->data_key)))
+		return se_driver_say(v, IR_EINPUT, "the data have changed since the study began");
+	if (st == IR_OK)
+		st = s->id ? same_machine(v) : add_study(v, ready);
+	if (st == IR_OK)
+		st = se_driver_open_folder(v);
 	return st == IR_OK ? se_driver_plan_floors(v) : st;
 }
 

@@ -10,11 +10,12 @@
 #define ALWAYS .when = -1
 #define WORDS(...) .kind = SE_CHOICE, .choice = (const char *const[]){__VA_ARGS__, NULL}
 #define COUNT(lo, hi) .kind = SE_INT, .low = (lo), .high = (hi)
+#define LOG_COUNT(lo, hi) .kind = SE_INT, .low = (lo), .high = (hi), .log = true
 #define LOG(lo, hi) .kind = SE_FLOAT, .low = (lo), .high = (hi), .log = true
 #define ONLY(row, bits) .when = (row), .among = (bits)
 
-/* Rows of the dense space, so that conditions can name them. ORDER DENSE: append only, a row's number picks its
- * random draw. */
+/* Rows of the dense space, so that conditions can name them. ORDER DENSE: append only, rows and choices: a row's number
+ * picks its random draw, and old files hold the index of a choice. */
 enum {
 	D_STEM, D_BLOCKS, D_LAYERS, D_ACTIVATION, D_SKIP, D_LATENT, D_OPTIMIZER, D_LR, D_LR_SGD, D_SCHEDULE,
 	D_WEIGHT_DECAY, D_CLIP, D_BATCH, D_EPOCHS, D_COUNT
@@ -35,8 +36,8 @@ static const se_param dense[D_COUNT] = {
 	[D_SCHEDULE] = {"schedule", WORDS("constant", "cosine"), ALWAYS},
 	[D_WEIGHT_DECAY] = {"weight_decay", LOG(1e-4, 1e-1), ONLY(D_OPTIMIZER, 1u << 1)},
 	[D_CLIP] = {"clip_norm", WORDS("0", "1", "5"), ALWAYS},
-	[D_BATCH] = {"batch", WORDS("64", "128", "256"), ALWAYS},
-	[D_EPOCHS] = {"epochs", COUNT(3, 8), ALWAYS},
+	[D_BATCH] = {"batch", WORDS("64", "128", "256", "32"), ALWAYS},
+	[D_EPOCHS] = {"epochs", LOG_COUNT(3, 16), ALWAYS},
 };
 
 /* Given models: the fixed settings of every trial, recorded like sampled ones. */
@@ -116,12 +117,20 @@ double se_param_at(const se_param *p, double unit)
 	case SE_CHOICE:
 		return floor(unit * se_param_choices(p));
 	case SE_INT:
-		return lo + floor(unit * (hi - lo + 1));
+		v = p->log ? floor(exp(log(lo) + unit * (log(hi + 1) - log(lo)))) : lo + floor(unit * (hi - lo + 1));
+		return v < lo ? lo : v > hi ? hi : v;
 	case SE_FLOAT:
 		v = p->log ? exp(log(lo) + unit * (log(hi) - log(lo))) : lo + unit * (hi - lo);
 		return v < lo ? lo : v > hi ? hi : v; /* exp(log(lo)) may fall a bit short */
 	}
 	ir_bug("kind %d of parameter %s", (int)p->kind, p->name);
+}
+
+double se_param_unit(const se_param *p, double v)
+{
+	double lo = p->low, hi = p->high;
+
+	return p->log ? (log(v) - log(lo)) / (log(hi) - log(lo)) : (v - lo) / (hi - lo);
 }
 
 bool se_param_has(const se_param *p, double v)
@@ -144,6 +153,23 @@ void se_param_print(const se_param *p, double v, ir_str *out)
 static bool is_number(const char *text)
 {
 	return text[0] >= '0' && text[0] <= '9';
+}
+
+bool se_param_numeric(const se_param *p)
+{
+	return p->kind == SE_CHOICE && is_number(p->choice[0]);
+}
+
+/* Choices that are numbers are whole ones, so this is exact in every locale. */
+double se_param_meaning(const se_param *p, double v)
+{
+	double number = 0;
+
+	if (p->kind != SE_CHOICE)
+		return v;
+	for (const char *c = p->choice[(int)v]; *c >= '0' && *c <= '9'; c++)
+		number = number * 10 + (*c - '0');
+	return number;
 }
 
 void se_param_distribution(const se_param *p, ir_str *out)
@@ -211,15 +237,10 @@ static const se_param *must_have(const se_space *sp, const se_genome *g, const c
 
 double se_genome_number(const se_space *sp, const se_genome *g, const char *name)
 {
-	double v, number = 0;
+	double v;
 	const se_param *p = must_have(sp, g, name, &v);
 
-	if (p->kind != SE_CHOICE)
-		return v;
-	/* choices that are numbers are whole ones, so this is exact in every locale */
-	for (const char *c = p->choice[(int)v]; *c >= '0' && *c <= '9'; c++)
-		number = number * 10 + (*c - '0');
-	return number;
+	return se_param_meaning(p, v);
 }
 
 const char *se_genome_choice(const se_space *sp, const se_genome *g, const char *name)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "ir/base/str.h"
+#include "runtime/rt.h"
 
 #define SE_MAX_PARAMS 24
 
@@ -18,7 +19,7 @@ typedef struct se_param {
 	const char *name;
 	se_kind kind;
 	double low, high;          /* both included */
-	bool log;                  /* float: uniform in the logarithm */
+	bool log;                  /* uniform in the logarithm; not for choices */
 	const char *const *choice; /* NULL-terminated; texts that look like numbers are numbers in the store */
 	int when;                  /* -1: always there; else the row it depends on, which stands above it */
 	uint32_t among;            /* bit v set: there when that row's internal value is v */
@@ -50,6 +51,9 @@ bool se_space_init(se_space *sp, const char *name, const se_limits *fix);
 int se_param_find(const se_space *sp, const char *name); /* -1 if absent */
 int se_param_choices(const se_param *p);
 double se_param_at(const se_param *p, double unit);               /* the value at unit in [0, 1) of its range */
+double se_param_unit(const se_param *p, double v);                /* the reverse, for a float */
+bool se_param_numeric(const se_param *p);                         /* choices that are numbers */
+double se_param_meaning(const se_param *p, double v);             /* the number that a value of p stands for */
 bool se_param_has(const se_param *p, double v);                   /* v is one of its values */
 void se_param_print(const se_param *p, double v, ir_str *out);    /* readable: "gelu", "0.001", "128" */
 void se_param_distribution(const se_param *p, ir_str *out);       /* Optuna's distribution_json */
@@ -62,6 +66,16 @@ const char *se_genome_choice(const se_space *sp, const se_genome *g, const char 
 bool se_genome_has(const se_space *sp, const se_genome *g, const char *name);
 /* "activation=gelu batch=128 ..": all active rows in order, or only those that are not of the shape. */
 void se_genome_print(const se_space *sp, const se_genome *g, bool shape_too, ir_str *out);
+
+/* mutate.c: a stream of random numbers, and a point next to parent: one or two parameters take another value. */
+typedef struct se_dice {
+	rt_key key;
+	uint64_t at;
+} se_dice;
+
+void se_mutate(const se_space *sp, const se_genome *parent, se_dice *d, se_genome *child);
+/* "lr: 0.001 -> 0.002, skip: none -> block"; "-": not there */
+void se_mutation_print(const se_space *sp, const se_genome *parent, const se_genome *child, ir_str *out);
 
 /* build.c: the model text of a point, for rows of width features. Never a path around the latent. */
 void se_build(const se_space *sp, const se_genome *g, int64_t width, ir_str *out);

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/store.c -- statements, and what is written about a study; store_open.c opens, store_trial.c writes trials,
- * store_read.c reads. Only these four files speak to SQLite. All statements stand in one array and are prepared once.
+ * store_ops.c is about running searches, store_read.c reads. Only these five files speak to SQLite. All statements stand in one array and are prepared once.
  *
  * Rollback journal and full sync, so that a commit survives a power cut; every change is BEGIN IMMEDIATE .. COMMIT, so
- * that two writers wait for each other instead of failing half-way. Note [Lease] is about the one driver per study. */
+ * that two writers wait for each other instead of failing half-way. Note [Deferred commits] is about slow readers. */
 #define _GNU_SOURCE
 #include "search/store_int.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "runtime/rt.h"
 
+#define PATIENCE 6        /* time-outs of a lock */
+#define LONG_PATIENCE 60  /* of the last commit */
+#define BUSY_MS 10000     /* one time-out */
+#define READERS_FIRST 2.0 /* seconds */
 #define NOW "strftime('%Y-%m-%d %H:%M:%f000', 'now')" /* UTC with microseconds, as Optuna writes dates */
 
 const char *const se_sql_source[Q_COUNT] = {
@@ -26,13 +30,14 @@ const char *const se_sql_source[Q_COUNT] = {
 	[Q_ADD_DIRECTION] = "INSERT INTO study_directions (direction, study_id, objective) VALUES ('MINIMIZE', ?1, 0)",
 	[Q_ADD_METRIC] = "INSERT INTO study_system_attributes (study_id, \"key\", value_json) "
 		"VALUES (?1, 'study:metric_names', '[\"validation mse\"]')",
-	[Q_ADD_XSTUDY] = "INSERT INTO x_study VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-		"?16, ?17, " NOW ")",
+	[Q_ADD_XSTUDY] = "INSERT INTO x_study (study_id, space, sampler, seed, data, data_key, limit_train, latent, epochs, "
+		"batch, delay, width, ntrain, nval, ntest, target, build, origin, created) "
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, " NOW ")",
 	[Q_ADD_EVENT] = "INSERT INTO x_event (study_id, at, what, number) VALUES (?1, " NOW ", ?2, ?3)",
 	[Q_ADD_FLOOR] = "INSERT OR REPLACE INTO x_floor VALUES (?1, ?2, ?3, ?4)",
 	[Q_ADD_TRIAL] = "INSERT INTO trials (number, study_id, state) VALUES (?1, ?2, 'WAITING')",
 	[Q_ADD_XTRIAL] = "INSERT INTO x_trial (trial_id, ir, arch_key, trial_key, sampler, parent, latent, attempts, "
-		"n_params) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)",
+		"n_params, mutation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9)",
 	[Q_ADD_PARAM] = "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) "
 		"VALUES (?1, ?2, ?3, ?4)",
 	[Q_ADD_XPARAM] = "INSERT INTO x_param VALUES (?1, ?2, ?3)",
@@ -43,13 +48,14 @@ const char *const se_sql_source[Q_COUNT] = {
 	[Q_END] = "UPDATE trials SET state = ?2, datetime_complete = " NOW " WHERE trial_id = ?1 AND state = 'RUNNING'",
 	[Q_ADD_VALUE] = "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (?1, 0, ?2, ?3)",
 	[Q_SET_RESULT] = "UPDATE x_trial SET n_params = coalesce(?2, n_params), flops = ?3, arena_bytes = ?4, "
-		"compile_ms = ?5, train_s = ?6, epochs = ?7, cause = ?8, value_bits = ?9, weights_key = ?10, target = ?11 "
+		"compile_ms = ?5, train_s = ?6, epochs = ?7, cause = ?8, value_bits = ?9, weights_key = ?10, target = ?11, "
+		"weights_file = ?12 "
 		"WHERE trial_id = ?1",
 	[Q_WAIT] = "UPDATE trials SET state = 'WAITING', datetime_start = NULL WHERE trial_id = ?1 AND state = 'RUNNING'",
 	[Q_DROP_CURVE] = "DELETE FROM trial_intermediate_values WHERE trial_id = ?1",
 	[Q_DROP_BITS] = "DELETE FROM x_epoch WHERE trial_id = ?1",
 	[Q_ATTEMPT] = "UPDATE x_trial SET attempts = attempts + 1 WHERE trial_id = ?1",
-	[Q_SET_TEST] = "UPDATE x_trial SET test_value = ?2, weights_file = coalesce(?3, weights_file) WHERE trial_id = ?1",
+	[Q_SET_TEST] = "UPDATE x_trial SET test_value = ?2 WHERE trial_id = ?1",
 	[Q_RUNNING] = "SELECT trial_id FROM trials JOIN x_trial USING (trial_id) WHERE study_id = ?1 AND state = 'RUNNING' "
 		"ORDER BY number LIMIT 1",
 	[Q_HISTORY] = "SELECT t.trial_id, t.number, coalesce(x.latent, 0), coalesce(x.attempts, 0), coalesce(x.flops, 0), "
@@ -63,6 +69,22 @@ const char *const se_sql_source[Q_COUNT] = {
 		"t.study_id = ?1 ORDER BY t.number LIMIT 1",
 	[Q_ADD_PROFILE] = "INSERT INTO x_profile VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[Q_ADD_KERNEL] = "INSERT INTO x_kernel VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[Q_SAVEPOINT] = "SAVEPOINT change",
+	[Q_RELEASE] = "RELEASE change",
+	[Q_UNDO] = "ROLLBACK TO change",
+	[Q_VERSION] = "PRAGMA data_version",
+	[Q_SET_DRIVER] = "INSERT OR REPLACE INTO x_driver VALUES (?1, ?2, ?3, " NOW ", ?4, ?5, ?6, "
+		"CASE WHEN ?7 > 0 THEN strftime('%Y-%m-%d %H:%M:%f000', 'now', '+' || ?7 || ' seconds') END)",
+	[Q_SET_PID] = "UPDATE x_trial SET pid = ?2 WHERE trial_id = ?1",
+	[Q_REQUEST] = "SELECT what FROM x_request WHERE study_id = ?1 AND taken IS NULL ORDER BY what DESC LIMIT 1",
+	[Q_ADD_REQUEST] = "INSERT INTO x_request (study_id, at, what) VALUES (?1, " NOW ", ?2)",
+	[Q_TAKE_REQUESTS] = "UPDATE x_request SET taken = " NOW " WHERE study_id = ?1 AND taken IS NULL",
+	[Q_SET_FILE] = "UPDATE x_trial SET weights_file = ?2 WHERE trial_id = ?1",
+	[Q_FILE_USERS] = "SELECT count(*) FROM x_trial WHERE weights_file = ?1",
+	[Q_STRANGERS] = "SELECT t.trial_id, t.number, t.state, (SELECT value_json FROM trial_system_attributes a "
+		"WHERE a.trial_id = t.trial_id AND a.\"key\" = 'fixed_params') "
+		"FROM trials t WHERE t.study_id = ?1 AND t.number >= ?2 AND NOT EXISTS (SELECT 1 FROM x_trial x "
+		"WHERE x.trial_id = t.trial_id) ORDER BY t.number",
 };
 
 static const ir_loc nowhere = {0, 0, 0};
@@ -131,25 +153,124 @@ void se_bind_real(se_store *s, query q, int i, double v)
 	sqlite3_bind_double(s->stmt[q], i, v);
 }
 
-ir_status se_sql_begin(se_store *s, ir_diag *d)
-{
-	return se_sql_run(s, Q_BEGIN, d);
-}
-
-/* A reader that is slow may delay a commit; it must not turn it into an error, so we wait for several time-outs. */
-ir_status se_sql_end(se_store *s, ir_status st, ir_diag *d)
+/* BEGIN IMMEDIATE waits for other writers, for several time-outs: they are other drivers and enqueued trials, short ones. */
+static ir_status begin(se_store *s, ir_diag *d)
 {
 	int rc = SQLITE_BUSY;
 
-	for (int i = 0; st == IR_OK && (rc & 0xff) == SQLITE_BUSY && i < 6; i++) {
-		rc = sqlite3_step(s->stmt[Q_COMMIT]);
+	for (int i = 0; (rc & 0xff) == SQLITE_BUSY && i < PATIENCE; i++) {
+		rc = sqlite3_step(s->stmt[Q_BEGIN]);
+		sqlite3_reset(s->stmt[Q_BEGIN]);
+	}
+	return rc == SQLITE_DONE ? IR_OK : se_sql_fail(s, rc, d);
+}
+
+ir_status se_sql_begin(se_store *s, ir_diag *d)
+{
+	ir_status st;
+
+	if (!s->deferred)
+		return begin(s, d);
+	st = se_store_hold(s, d);
+	return st == IR_OK ? se_sql_run(s, Q_SAVEPOINT, d) : st;
+}
+
+/* A reader that is slow may delay a commit; it must not turn it into an error, so we wait for several time-outs. */
+static ir_status commit(se_store *s, int patience, int *rc)
+{
+	*rc = SQLITE_BUSY;
+	for (int i = 0; (*rc & 0xff) == SQLITE_BUSY && i < patience; i++) {
+		*rc = sqlite3_step(s->stmt[Q_COMMIT]);
 		sqlite3_reset(s->stmt[Q_COMMIT]);
 	}
-	if (st == IR_OK && rc != SQLITE_DONE)
+	return se_sql_status(*rc);
+}
+
+ir_status se_sql_end(se_store *s, ir_status st, ir_diag *d)
+{
+	int rc;
+
+	if (s->deferred) {
+		if (st != IR_OK && s->open)
+			step_quietly(s->stmt[Q_UNDO]);
+		if (s->open)
+			step_quietly(s->stmt[Q_RELEASE]);
+		s->open = !sqlite3_get_autocommit(s->db); /* a full disk takes the whole transaction along */
+		return st;
+	}
+	if (st == IR_OK && commit(s, PATIENCE, &rc) != IR_OK)
 		st = se_sql_fail(s, rc, d);
 	if (st != IR_OK && !sqlite3_get_autocommit(s->db))
 		step_quietly(s->stmt[Q_ROLLBACK]);
 	return st;
+}
+
+/* ---- many changes, one commit -------------------------------------------------------------------------------------- */
+
+void se_store_defer(se_store *s)
+{
+	s->deferred = true;
+}
+
+ir_status se_store_hold(se_store *s, ir_diag *d)
+{
+	ir_status st;
+
+	if (s->open)
+		return IR_OK;
+	st = begin(s, d);
+	s->open = st == IR_OK;
+	s->since = rt_seconds();
+	return st;
+}
+
+/* Does another process read the file just now? SQLite's readers lock these bytes (file format 1.6: the lock-byte page). */
+static bool is_read(const se_store *s)
+{
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000002, .l_len = 510};
+
+	return s->lease >= 0 && !fcntl(s->lease, F_GETLK, &l) && l.l_type != F_UNLCK;
+}
+
+/* Note [Deferred commits]: a reader that holds its lock for a minute must not hold up the search. Changes gather in one
+ * open transaction, which readers do not see and do not hinder; only COMMIT needs them gone. A COMMIT that fails keeps
+ * new readers out until it succeeds, so it is tried only when nobody reads, or when changes are older than
+ * READERS_FIRST. Until then workers go on: what they do is lost if the driver is killed now, but nobody was told of it. */
+ir_status se_store_flush(se_store *s, bool wait, ir_diag *d)
+{
+	ir_status st;
+	int rc;
+
+	if (!s->open)
+		return IR_OK;
+	if (!wait && rt_seconds() - s->since < READERS_FIRST && is_read(s))
+		return IR_EBUSY;
+	se_store_timeout(s, wait ? BUSY_MS : 20);
+	st = commit(s, wait ? LONG_PATIENCE : 1, &rc);
+	se_store_timeout(s, BUSY_MS);
+	s->open = !sqlite3_get_autocommit(s->db);
+	if (st == IR_EBUSY && !wait)
+		return st;
+	return st == IR_OK ? IR_OK : se_sql_fail(s, rc, d);
+}
+
+bool se_store_pending(const se_store *s)
+{
+	return s->open;
+}
+
+bool se_store_changed(se_store *s)
+{
+	sqlite3_stmt *q = s->stmt[Q_VERSION];
+	int64_t now = s->version;
+
+	if (sqlite3_step(q) == SQLITE_ROW)
+		now = sqlite3_column_int64(q, 0);
+	sqlite3_reset(q);
+	if (now == s->version)
+		return false;
+	s->version = now;
+	return true;
 }
 
 /* ---- studies ----------------------------------------------------------------------------------------------------- */
@@ -170,6 +291,7 @@ static ir_status add_xstudy(se_store *s, const se_study *st, ir_diag *d)
 		sqlite3_bind_int64(q, 7 + i, number[i]);
 	se_bind_text(s, Q_ADD_XSTUDY, 16, st->target);
 	se_bind_text(s, Q_ADD_XSTUDY, 17, st->build);
+	se_bind_text(s, Q_ADD_XSTUDY, 18, st->origin);
 	return se_sql_run(s, Q_ADD_XSTUDY, d);
 }
 
@@ -204,21 +326,6 @@ ir_status se_store_add_study(se_store *s, se_study *study, ir_diag *d)
 	return se_sql_end(s, st, d);
 }
 
-ir_status se_store_lease(se_store *s, int64_t study, ir_diag *d)
-{
-	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = ((off_t)1 << 40) + study, .l_len = 1};
-
-	if (s->lease < 0)
-		s->lease = open(s->path, O_RDWR | O_CLOEXEC);
-	if (s->lease < 0)
-		return se_sql_say(s, IR_EIO, strerror(errno), d);
-	if (!fcntl(s->lease, F_OFD_SETLK, &l))
-		return IR_OK;
-	if (errno == EAGAIN || errno == EACCES)
-		return se_sql_say(s, IR_EBUSY, "another gradmill search drives this study", d);
-	return IR_OK; /* a file system without such locks: the user is on their own, as with SQLite itself */
-}
-
 ir_status se_store_add_event(se_store *s, int64_t study, const char *what, int64_t number, ir_diag *d)
 {
 	ir_status st = se_sql_begin(s, d);
@@ -244,7 +351,3 @@ ir_status se_store_add_floor(se_store *s, int64_t study, int64_t latent, double 
 	se_bind_real(s, Q_ADD_FLOOR, 4, test);
 	return se_sql_end(s, se_sql_run(s, Q_ADD_FLOOR, d), d);
 }
-
-/* Note [Lease]: one driver per study, without a heartbeat. A lock on one byte far behind the end of the file (and
- * behind SQLite's own lock bytes at 1 GiB) belongs to the open file, so the kernel drops it when the process dies in
- * whatever way, and it never meets the locks that SQLite takes, which belong to the process. */

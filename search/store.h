@@ -19,12 +19,24 @@ IR_MUSTUSE ir_status se_store_open(const char *path, se_open how, se_store **out
 void se_store_close(se_store *s); /* NULL is allowed */
 void se_store_timeout(se_store *s, int ms); /* how long to wait for a lock; 10 s unless told */
 
+/* ---- many changes, one commit (Note [Deferred commits] in store.c) -------------------------------------------- */
+
+/* From now on changes gather until se_store_flush; they are seen through s at once, and by nobody else. */
+void se_store_defer(se_store *s);
+/* Takes the right to write, if there are no changes yet: what s reads now stays true until the flush. */
+IR_MUSTUSE ir_status se_store_hold(se_store *s, ir_diag *d);
+/* Commits. IR_EBUSY, without a message: a reader is in the way, try again later; with wait, only after ten minutes. */
+IR_MUSTUSE ir_status se_store_flush(se_store *s, bool wait, ir_diag *d);
+bool se_store_pending(const se_store *s); /* are there changes to flush? */
+bool se_store_changed(se_store *s);       /* has anybody else committed since the last call? */
+
 /* ---- studies ------------------------------------------------------------------------------------------------ */
 
 /* What a study was started with. Text is the caller's on the way in, the arena's on the way out. */
 typedef struct se_study {
 	int64_t id;
 	const char *name, *space, *sampler, *data, *data_key, *target, *build;
+	const char *origin; /* on the way in: the study it goes on from, or NULL */
 	int64_t seed, limit_train, latent, epochs, batch, delay, width, ntrain, nval, ntest;
 } se_study;
 
@@ -36,6 +48,23 @@ IR_MUSTUSE ir_status se_store_add_study(se_store *s, se_study *st, ir_diag *d);
 /* Becomes the only driver of the study until the store is closed or the process dies, however it dies.
  * IR_EBUSY when another one is. */
 IR_MUSTUSE ir_status se_store_lease(se_store *s, int64_t study, ir_diag *d);
+
+bool se_store_driven(se_store *s, int64_t study); /* does any process hold the lease? */
+
+/* Who drives: written down once the lease is held. */
+typedef struct se_driver_row {
+	int64_t pid, jobs, threads, planned; /* planned: --trials, 0: no limit */
+	const char *host;
+	double seconds; /* of --time from now; 0: no limit */
+} se_driver_row;
+IR_MUSTUSE ir_status se_store_set_driver(se_store *s, int64_t study, const se_driver_row *r, ir_diag *d);
+
+/* What "gradmill stop" asks of the driver; 1: stop after the running trials, 2: at once, 0: nothing. Taking forgets. */
+IR_MUSTUSE ir_status se_store_ask_to_stop(se_store *s, int64_t study, bool now, ir_diag *d);
+IR_MUSTUSE ir_status se_store_take_stop(se_store *s, int64_t study, int *stops, ir_diag *d);
+
+/* The finished trials of a study, as far as all before them are finished, become those of a new one. */
+IR_MUSTUSE ir_status se_store_copy_history(se_store *s, int64_t to, int64_t from, ir_diag *d);
 
 /* Trials that a killed driver left running wait again, without their half-written curves. */
 IR_MUSTUSE ir_status se_store_recover(se_store *s, int64_t study, int64_t *recovered, ir_diag *d);
@@ -56,6 +85,7 @@ typedef struct se_proposal {
 	const char *ir, *sampler;
 	ir_key arch, key;
 	int64_t parent; /* -1: none */
+	const char *mutation; /* what differs from it; NULL: none */
 	int64_t latent, n_params;
 } se_proposal;
 
@@ -66,18 +96,33 @@ typedef struct se_outcome {
 	double value;
 	int64_t n_params, flops, arena_bytes, epochs;
 	double compile_ms, train_s;
-	const char *weights_key, *target; /* may be NULL */
+	const char *weights_key, *weights_file, *target; /* may be NULL */
 	const se_profile *profile;        /* NULL: not measured */
 } se_outcome;
 
 /* A new row, WAITING, with its parameters. *trial is its id. */
 IR_MUSTUSE ir_status se_store_propose(se_store *s, int64_t study, const se_proposal *p, int64_t *trial, ir_diag *d);
-IR_MUSTUSE ir_status se_store_begin(se_store *s, int64_t trial, ir_diag *d); /* RUNNING */
+/* The same for a row that another program has added. */
+IR_MUSTUSE ir_status se_store_adopt(se_store *s, int64_t trial, const se_proposal *p, ir_diag *d);
+IR_MUSTUSE ir_status se_store_begin(se_store *s, int64_t trial, int64_t pid, ir_diag *d); /* RUNNING */
 IR_MUSTUSE ir_status se_store_epoch(se_store *s, int64_t trial, int64_t epoch, double train, double val, ir_diag *d);
 IR_MUSTUSE ir_status se_store_finish(se_store *s, int64_t trial, const se_outcome *o, ir_diag *d);
-/* Its worker died: WAITING again without its curve, attempts + 1. */
-IR_MUSTUSE ir_status se_store_retry(se_store *s, int64_t trial, ir_diag *d);
-IR_MUSTUSE ir_status se_store_set_test(se_store *s, int64_t trial, double test, const char *weights_file, ir_diag *d);
+/* Its worker died: WAITING again without its curve; blamed: the trial is, attempts + 1. */
+IR_MUSTUSE ir_status se_store_retry(se_store *s, int64_t trial, bool blamed, ir_diag *d);
+IR_MUSTUSE ir_status se_store_set_test(se_store *s, int64_t trial, double test, ir_diag *d);
+/* Where its weights are kept, relative to the database; NULL: nowhere. How many trials name a file? */
+IR_MUSTUSE ir_status se_store_set_file(se_store *s, int64_t trial, const char *file, ir_diag *d);
+IR_MUSTUSE ir_status se_store_file_users(se_store *s, const char *file, int64_t *users, ir_diag *d);
+
+/* A trial without a row of ours: another program has put it there. */
+typedef struct se_stranger {
+	int64_t id, number;
+	bool waits;        /* to be run; else it is the other program's own */
+	const char *fixed; /* Optuna's enqueued parameters as JSON, or NULL */
+} se_stranger;
+/* Those from number from on, by number; in a. */
+IR_MUSTUSE ir_status se_store_strangers(se_store *s, int64_t study, int64_t from, ir_arena *a, se_stranger **out,
+					size_t *n, ir_diag *d);
 
 /* A trial as it stands in the table. */
 typedef struct se_trial_row {

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const char se_schema_sql[], se_schema_2_sql[]; /* schema.sql, schema_2.sql */
+extern const char se_schema_sql[], se_schema_2_sql[], se_schema_3_sql[]; /* schema.sql, schema_2.sql, .. */
 
 /* Row v takes a file of version v to version v + 1; 0: no tables at all. To add one: schema_N.sql, which ends with
  * PRAGMA user_version = N, its embed() in CMakeLists.txt, a row here. */
-static const char *const schema_step[] = {se_schema_sql, se_schema_2_sql};
+static const char *const schema_step[] = {se_schema_sql, se_schema_2_sql, se_schema_3_sql};
 
 #define SCHEMA_VERSION (int)(sizeof schema_step / sizeof *schema_step)
 #define ALEMBIC "v3.2.0.a"
@@ -97,18 +97,23 @@ static const char *journal_pragma(void)
 	return fixed ? "PRAGMA journal_mode = WAL" : "PRAGMA journal_mode = TRUNCATE";
 }
 
+static ir_status prepare_one(se_store *s, query q, ir_diag *d)
+{
+	int rc = sqlite3_prepare_v3(s->db, se_sql_source[q], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[q], NULL);
+
+	return rc == SQLITE_OK ? IR_OK : se_sql_fail(s, rc, d);
+}
+
+/* Readers ask only what the first version could answer: they do not bring an older file up to date. */
 static ir_status prepare(se_store *s, bool write, ir_diag *d)
 {
-	for (int i = 0; i < Q_COUNT; i++) {
-		int rc;
+	static const query reading[] = {Q_FIND_STUDY, Q_HISTORY, Q_PARAMS, Q_FIND_KEY};
+	size_t n = write ? Q_COUNT : sizeof reading / sizeof *reading;
+	ir_status st = IR_OK;
 
-		if (!write && !strncmp(se_sql_source[i], "SELECT", 6) == 0)
-			continue;
-		rc = sqlite3_prepare_v3(s->db, se_sql_source[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i], NULL);
-		if (rc != SQLITE_OK)
-			return se_sql_fail(s, rc, d);
-	}
-	return IR_OK;
+	for (size_t i = 0; st == IR_OK && i < n; i++)
+		st = prepare_one(s, write ? (query)i : reading[i], d);
+	return st;
 }
 
 static ir_status connect(se_store *s, int flags, ir_diag *d)

@@ -76,6 +76,8 @@ static void read_row(sqlite3_stmt *q, ir_arena *a, se_trial_row *r)
 	r->train_s = column_real(q, 7);
 	r->test_value = column_real(q, 8);
 	r->ir = se_sql_text(a, q, 9);
+	if (r->ir && !r->ir[0])
+		r->ir = NULL; /* enqueued, but not a point of the space */
 	r->arch_key = se_sql_text(a, q, 10);
 	r->trial_key = se_sql_text(a, q, 11);
 	r->weights_key = se_sql_text(a, q, 12);

@@ -74,7 +74,15 @@ static ir_status add_xtrial(se_store *s, int64_t trial, const se_proposal *p, ir
 		sqlite3_bind_int64(q, 6, p->parent);
 	sqlite3_bind_int64(q, 7, p->latent);
 	sqlite3_bind_int64(q, 8, p->n_params);
+	se_bind_text(s, Q_ADD_XTRIAL, 9, p->mutation);
 	return se_sql_run(s, Q_ADD_XTRIAL, d);
+}
+
+static ir_status add_ours(se_store *s, int64_t trial, const se_proposal *p, ir_diag *d)
+{
+	ir_status st = add_xtrial(s, trial, p, d);
+
+	return st == IR_OK ? add_params(s, trial, p, d) : st;
 }
 
 ir_status se_store_propose(se_store *s, int64_t study, const se_proposal *p, int64_t *trial, ir_diag *d)
@@ -88,10 +96,15 @@ ir_status se_store_propose(se_store *s, int64_t study, const se_proposal *p, int
 	st = se_sql_run(s, Q_ADD_TRIAL, d);
 	*trial = sqlite3_last_insert_rowid(s->db);
 	if (st == IR_OK)
-		st = add_xtrial(s, *trial, p, d);
-	if (st == IR_OK)
-		st = add_params(s, *trial, p, d);
+		st = add_ours(s, *trial, p, d);
 	return se_sql_end(s, st, d);
+}
+
+ir_status se_store_adopt(se_store *s, int64_t trial, const se_proposal *p, ir_diag *d)
+{
+	ir_status st = se_sql_begin(s, d);
+
+	return st == IR_OK ? se_sql_end(s, add_ours(s, trial, p, d), d) : st;
 }
 
 /* Runs an update that must hit exactly one row: anything else means that somebody else changed the trial. */
@@ -104,14 +117,20 @@ static ir_status run_one(se_store *s, query q, ir_diag *d)
 	return st;
 }
 
-ir_status se_store_begin(se_store *s, int64_t trial, ir_diag *d)
+ir_status se_store_begin(se_store *s, int64_t trial, int64_t pid, ir_diag *d)
 {
 	ir_status st = se_sql_begin(s, d);
 
 	if (st != IR_OK)
 		return st;
 	sqlite3_bind_int64(s->stmt[Q_START], 1, trial);
-	return se_sql_end(s, run_one(s, Q_START, d), d);
+	st = run_one(s, Q_START, d);
+	if (st == IR_OK && pid) {
+		sqlite3_bind_int64(s->stmt[Q_SET_PID], 1, trial);
+		sqlite3_bind_int64(s->stmt[Q_SET_PID], 2, pid);
+		st = run_one(s, Q_SET_PID, d);
+	}
+	return se_sql_end(s, st, d);
 }
 
 static unsigned long long bits_of(double v)
@@ -170,6 +189,7 @@ static ir_status set_result(se_store *s, int64_t trial, const se_outcome *o, con
 	se_bind_text(s, Q_SET_RESULT, 9, isnan(o->value) ? NULL : bits);
 	se_bind_text(s, Q_SET_RESULT, 10, o->weights_key);
 	se_bind_text(s, Q_SET_RESULT, 11, o->target);
+	se_bind_text(s, Q_SET_RESULT, 12, o->weights_file);
 	return se_sql_run(s, Q_SET_RESULT, d);
 }
 
@@ -270,19 +290,19 @@ ir_status se_store_recover(se_store *s, int64_t study, int64_t *recovered, ir_di
 	return se_sql_end(s, st, d);
 }
 
-ir_status se_store_retry(se_store *s, int64_t trial, ir_diag *d)
+ir_status se_store_retry(se_store *s, int64_t trial, bool blamed, ir_diag *d)
 {
 	ir_status st = se_sql_begin(s, d);
 
 	if (st != IR_OK)
 		return st;
 	st = forget(s, trial, d);
-	if (st == IR_OK)
+	if (st == IR_OK && blamed)
 		st = se_sql_run_int(s, Q_ATTEMPT, trial, d);
 	return se_sql_end(s, st, d);
 }
 
-ir_status se_store_set_test(se_store *s, int64_t trial, double test, const char *weights_file, ir_diag *d)
+ir_status se_store_set_test(se_store *s, int64_t trial, double test, ir_diag *d)
 {
 	ir_status st = se_sql_begin(s, d);
 
@@ -290,6 +310,5 @@ ir_status se_store_set_test(se_store *s, int64_t trial, double test, const char 
 		return st;
 	sqlite3_bind_int64(s->stmt[Q_SET_TEST], 1, trial);
 	se_bind_real(s, Q_SET_TEST, 2, test);
-	se_bind_text(s, Q_SET_TEST, 3, weights_file);
 	return se_sql_end(s, run_one(s, Q_SET_TEST, d), d);
 }

@@ -91,6 +91,6 @@ bool se_study_resolve(const se_options *o, const se_study *old, se_study *st, ir
 	if (!strcmp(st->space, "models") && !o->models)
 		return refuse(d, "--models", "the study trains given models: name them again to go on");
 	if (!o->models && !se_sampler_find(st->sampler))
-		return refuse(d, "--sampler", "unknown; there is: random");
+		return refuse(d, "--sampler", "unknown; see 'gradmill search --help'");
 	return true;
 }

@@ -16,7 +16,11 @@ typedef struct se_options {
 	double time;     /* seconds of this run; 0: no limit */
 	int64_t jobs, threads; /* 0: from the number of cores */
 	int64_t finalists;     /* how many trials see the test rows at the end */
-	bool save, quiet;
+	int64_t keep;          /* weights of so many of the best trials stay on disk; -1: of all */
+	double trial_time;     /* seconds that one trial may take; 0: no limit */
+	int64_t trial_memory;  /* bytes that its worker may take beside the data; 0: from the machine's */
+	const char *as_new;    /* go on with the study under this name; NULL: no */
+	bool quiet;
 	bool profile;          /* trials of this run count where their steps' time goes */
 	ir_arena *texts; /* with models: theirs, into which messages point; outlives the messages */
 } se_options;

@@ -136,7 +136,7 @@ void se_settings(const se_space *sp, const se_genome *g, se_message *m)
 
 /* ---- in a worker ---------------------------------------------------------------------------------------------- */
 
-static bool configure(const se_message *t, int threads, le_config *cfg)
+static bool configure(const se_message *t, const se_running *how, le_config *cfg)
 {
 	*cfg = le_config_default();
 	if (!t->optimizer || !cc_optimizer_find(t->optimizer, &cfg->objective.optimizer))
@@ -153,7 +153,9 @@ static bool configure(const se_message *t, int threads, le_config *cfg)
 		cfg->batch = t->batch;
 		cfg->epochs = t->epochs;
 		cfg->seed = (uint64_t)t->seed;
-		cfg->threads = threads;
+		cfg->threads = how->threads;
+		cfg->team = how->team;
+		cfg->tick = how->tick;
 		cfg->test = t->test;
 		cfg->profile = t->measure;
 		return t->batch > 0 && t->epochs >= 0;
@@ -169,8 +171,8 @@ static void explain(ir_status st, const ir_diag *d, ir_str *cause)
 		sb_put(cause, st == IR_ENAN ? "loss is not finite" : ir_status_text(st));
 }
 
-ir_status se_trial_run(cc_context *c, const le_data *data, const se_message *t, int threads, const le_weights *init,
-		       le_progress *progress, void *ctx, le_result *r, ir_str *cause)
+ir_status se_trial_run(cc_context *c, const le_data *data, const se_message *t, const se_running *how, le_result *r,
+		       ir_str *cause)
 {
 	ir_diag *d = ir_diag_new();
 	ir_arena *a = ar_open();
@@ -179,11 +181,11 @@ ir_status se_trial_run(cc_context *c, const le_data *data, const se_message *t, 
 	le_config cfg;
 
 	*r = (le_result){.val_loss = NAN, .val_mse = NAN, .test_loss = NAN, .test_mse = NAN};
-	if (m && configure(t, threads, &cfg)) {
-		cfg.init = init;
-		if (init)
+	if (m && configure(t, how, &cfg)) {
+		cfg.init = how->init;
+		if (how->init)
 			cfg.epochs = 0; /* trained already: only look at the rows */
-		st = le_train(c, m, data, &cfg, progress, ctx, r, d);
+		st = le_train(c, m, data, &cfg, how->progress, how->ctx, r, d);
 	}
 	if (st != IR_OK)
 		explain(st, d, cause);

@@ -30,9 +30,19 @@ ir_key se_trial_key(ir_key arch, const se_space *sp, const se_genome *g, const c
 /* The settings as they travel to a worker; m's other fields are the caller's. */
 void se_settings(const se_space *sp, const se_genome *g, se_message *m);
 
-/* Trains task t, or, with init (its final weights), only evaluates it. progress as in le_train. *r is filled as far as
- * the trial came; the caller frees it with le_result_free. cause gets text for the row when the status is not IR_OK. */
-ir_status se_trial_run(cc_context *c, const le_data *data, const se_message *t, int threads, const le_weights *init,
-		       le_progress *progress, void *ctx, le_result *r, ir_str *cause);
+/* How a trial is run, which changes no result. */
+typedef struct se_running {
+	int threads;     /* of the schedule */
+	const int *team; /* real ones, which may change while it runs */
+	const le_weights *init; /* its final weights: only evaluate; or NULL */
+	le_progress *progress;  /* as in le_train */
+	le_tick *tick;
+	void *ctx;
+} se_running;
+
+/* Trains task t. *r is filled as far as the trial came; the caller frees it with le_result_free. cause gets text for the
+ * row when the status is not IR_OK. */
+ir_status se_trial_run(cc_context *c, const le_data *data, const se_message *t, const se_running *how, le_result *r,
+		       ir_str *cause);
 
 #endif

@@ -5,6 +5,7 @@
  *   worker: hello        driver: open          worker: ready or error
  *   driver: task         worker: epoch .. epoch result        (any number of times)
  *   driver: ask_floor    worker: floor
+ *   driver: team         (at any time: how many threads to use from now on, at most open's "most")
  *   The driver ends a worker by closing the pipe. */
 #ifndef SEARCH_WIRE_H
 #define SEARCH_WIRE_H
@@ -16,10 +17,10 @@
 #include "ir/base/str.h"
 #include "search/profile.h"
 
-#define SE_WIRE_VERSION 2
+#define SE_WIRE_VERSION 3
 #define SE_WIRE_MAX ((size_t)8 << 20) /* bytes of one message; a model text is at most a megabyte */
 
-#define SE_MESSAGES(X) X(hello) X(open) X(ready) X(error) X(task) X(epoch) X(result) X(ask_floor) X(floor)
+#define SE_MESSAGES(X) X(hello) X(open) X(ready) X(error) X(task) X(epoch) X(result) X(ask_floor) X(floor) X(team)
 
 typedef enum se_message_kind {
 #define ONE(name) SE_M_##name,
@@ -36,7 +37,8 @@ typedef enum se_message_kind {
 	TEXT(data, IN(open)) \
 	INT(limit_train, IN(open)) \
 	INT(seed, IN(open) | IN(task)) \
-	INT(threads, IN(open)) \
+	INT(threads, IN(open) | IN(team)) \
+	INT(most, IN(open)) \
 	INT(budget, IN(open)) \
 	TEXT(target, IN(ready)) \
 	TEXT(data_key, IN(ready)) \
@@ -58,6 +60,8 @@ typedef enum se_message_kind {
 	INT(test, IN(task)) \
 	INT(measure, IN(task)) \
 	TEXT(save, IN(task)) \
+	REAL(save_below, IN(task)) \
+	INT(saved, IN(result)) \
 	INT(epoch, IN(epoch)) \
 	REAL(train, IN(epoch)) \
 	REAL(value, IN(epoch) | IN(result) | IN(floor)) \

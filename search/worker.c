@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,8 @@ typedef struct worker {
 	cc_context *context;
 	le_data data;
 	bool loaded;
-	int threads;
+	int threads; /* of schedules */
+	int team;    /* real ones, at most as many: the driver changes them, also while a trial runs */
 	bool measured;       /* the two below were tried */
 	double peak, memory; /* limits of the machine on our threads; NAN: unknown */
 	le_pca *pca;
@@ -65,7 +67,8 @@ static bool open_data(worker *w, const se_message *o)
 	ir_status st = IR_EINPUT;
 	bool ok;
 
-	w->threads = (int)o->threads;
+	w->threads = (int)(o->most > o->threads ? o->most : o->threads);
+	w->team = (int)o->threads;
 	if (o->budget > 0)
 		rt_set_budget((size_t)o->budget);
 	if (o->data && !w->loaded)
@@ -105,6 +108,26 @@ static bool report_epoch(void *ctx, int64_t epoch, double train_loss, double val
 	if (!isnan(w->result->val_mse))
 		m.value = w->result->val_mse;
 	return w->quiet || se_wire_send(&w->wire, &m); /* nobody listens any more: stop */
+}
+
+/* Between two chunks of steps: has the driver anything to say? Only the size of the team can change in a trial. */
+static bool listen(void *ctx, int64_t step, int64_t steps, double loss)
+{
+	worker *w = ctx;
+	struct pollfd fd = {w->wire.in, POLLIN, 0};
+	se_message m;
+	se_wire_got got = SE_WIRE_MORE;
+
+	(void)step, (void)steps, (void)loss;
+	while (poll(&fd, 1, 0) > 0) {
+		if (se_wire_fill(&w->wire) == SE_WIRE_END)
+			return false;
+		while ((got = se_wire_next(&w->wire, &m)) == SE_WIRE_MESSAGE && m.kind == SE_M_team)
+			w->team = (int)m.threads;
+		if (got != SE_WIRE_MORE)
+			return false; /* not our protocol */
+	}
+	return true;
 }
 
 /* Moves the weights of a good trial here; the worst kept one goes. */
@@ -149,17 +172,17 @@ static void measure_machine(worker *w)
 	ir_diag *d = ir_diag_new();
 
 	w->measured = true;
-	if (cc_measure_peak(w->context, w->threads, MEASURE_SECONDS, &w->peak, d) != IR_OK)
+	if (cc_measure_peak(w->context, w->team, MEASURE_SECONDS, &w->peak, d) != IR_OK)
 		w->peak = NAN;
-	if (cc_measure_bandwidth(w->threads, MEASURE_SECONDS, &w->memory) != IR_OK)
+	if (cc_measure_bandwidth(w->team, MEASURE_SECONDS, &w->memory) != IR_OK)
 		w->memory = NAN;
 	ir_diag_free(d);
 }
 
-static bool send_result(worker *w, const se_message *t, ir_status st, const le_result *r, const char *cause)
+static bool send_result(worker *w, const se_message *t, ir_status st, const le_result *r, bool saved, const char *cause)
 {
 	char key[IR_KEY_CHARS];
-	se_message m = {.kind = SE_M_result, .number = t->number, .status = st, .cause = cause};
+	se_message m = {.kind = SE_M_result, .number = t->number, .status = st, .cause = cause, .saved = saved};
 	se_profile profile = {r->profile, w->peak, w->memory};
 
 	if (r->profile.n)
@@ -177,28 +200,36 @@ static bool send_result(worker *w, const se_message *t, ir_status st, const le_r
 	return se_wire_send(&w->wire, &m);
 }
 
+/* The task's text lives in the wire's arena until the next message is read, which listen does: so that arena is put aside. */
 static bool run_task(worker *w, const se_message *t)
 {
 	const kept *k = t->test ? find_kept(w, t->number) : NULL;
+	se_running how = {.threads = w->threads, .team = &w->team, .init = k ? &k->weights : NULL,
+		.progress = report_epoch, .tick = listen, .ctx = w};
 	le_result r;
 	ir_str cause;
 	ir_status st;
-	bool ok;
+	bool ok, saves;
+	ir_arena *mine = w->wire.arena;
 
+	w->wire.arena = ar_open();
 	sb_init(&cause);
 	w->number = t->number;
 	w->result = &r;
 	w->quiet = t->test;
 	if (t->measure && !w->measured)
 		measure_machine(w);
-	st = se_trial_run(w->context, &w->data, t, w->threads, k ? &k->weights : NULL, report_epoch, w, &r, &cause);
-	if (st == IR_OK && t->save)
+	st = se_trial_run(w->context, &w->data, t, &how, &r, &cause);
+	saves = st == IR_OK && t->save && (isnan(t->save_below) || value_of(&r) <= t->save_below);
+	if (saves)
 		st = save(t, &r.weights, &cause);
-	ok = send_result(w, t, st, &r, st == IR_OK ? NULL : cause.s);
+	ok = send_result(w, t, st, &r, saves && st == IR_OK, st == IR_OK ? NULL : cause.s);
 	if (st == IR_OK && !t->test)
 		keep_weights(w, t->number, &r);
 	le_result_free(&r);
 	sb_fini(&cause);
+	ar_free(w->wire.arena);
+	w->wire.arena = mine;
 	return ok;
 }
 
@@ -209,10 +240,10 @@ static bool find_floor(worker *w, const se_message *ask)
 	ir_status st = IR_OK;
 
 	if (!w->pca)
-		st = le_pca_fit(&data->table, data->train, data->ntrain, w->threads, &w->pca);
+		st = le_pca_fit(&data->table, data->train, data->ntrain, w->team, &w->pca);
 	if (st == IR_OK) {
-		m.value = le_pca_mse(w->pca, &data->table, data->val, data->nval, (int)ask->latent, w->threads);
-		m.test_value = le_pca_mse(w->pca, &data->table, data->test, data->ntest, (int)ask->latent, w->threads);
+		m.value = le_pca_mse(w->pca, &data->table, data->val, data->nval, (int)ask->latent, w->team);
+		m.test_value = le_pca_mse(w->pca, &data->table, data->test, data->ntest, (int)ask->latent, w->team);
 	}
 	return se_wire_send(&w->wire, &m);
 }
@@ -228,6 +259,8 @@ static bool answer(worker *w, const se_message *m)
 		return w->loaded && run_task(w, m);
 	case SE_M_ask_floor:
 		return w->loaded && find_floor(w, m);
+	case SE_M_team:
+		return w->team = (int)m->threads, true;
 	case SE_M_hello: case SE_M_ready: case SE_M_error: case SE_M_epoch: case SE_M_result: case SE_M_floor:
 	case SE_MESSAGE_COUNT:
 		break;

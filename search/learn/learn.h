@@ -81,7 +81,8 @@ typedef struct le_config {
 	int64_t batch, epochs;
 	uint64_t seed;    /* initialisation, shuffling, model keys */
 	bool shuffle;     /* false: rows in the order of the training list */
-	int threads;
+	int threads;      /* of the schedule; results do not depend on it */
+	const int *team;  /* real threads, at most as many, looked at before every chunk of steps; NULL: threads */
 	cc_precision precision;
 	bool tune;        /* the schedule of the training step, by measurement */
 	bool test;        /* evaluate the test rows at the end */

@@ -49,6 +49,9 @@ void le_run_close(le_run *r);
 /* Binds an input of the program by name; a program without it is left alone. */
 void le_run_bind(const le_program *p, const char *name, const void *data, size_t stride);
 
+/* n steps, on as many real threads as cfg->team says. */
+void le_run_steps(const le_run *r, const le_program *p, size_t n);
+
 /* Weighted means over rows, every row included. *mse is NAN without a reconstruction; both are NAN for n = 0. */
 IR_MUSTUSE ir_status le_run_eval(le_run *r, const uint32_t *rows, size_t n, double *loss, double *mse);
 

@@ -232,6 +232,13 @@ void le_run_close(le_run *r)
 	*r = (le_run){0};
 }
 
+void le_run_steps(const le_run *r, const le_program *p, size_t n)
+{
+	if (r->cfg->team)
+		rt_exec_team(p->exec, *r->cfg->team);
+	rt_run(p->exec, n);
+}
+
 /* ---- evaluation --------------------------------------------------------------------------------------------- */
 
 /* The evaluation program of this batch size, compiled when first asked for. */
@@ -276,7 +283,7 @@ static void eval_blocks(le_run *r, le_program *p, const uint32_t *rows, size_t f
 
 		rt_bind_output(p->exec, i, value + i * blocks, ir_dtype_size(t.dtype));
 	}
-	rt_run(p->exec, blocks);
+	le_run_steps(r, p, blocks);
 	for (size_t i = 0; i < n; i++) {
 		ir_type t = cc_program_output_type(p->program, i);
 		double *sum = strcmp(cc_program_output_name(p->program, i), "mse") == 0 ? mse : loss;

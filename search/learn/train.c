@@ -92,7 +92,7 @@ static void run_steps(loop *l, const uint32_t *rows, size_t first, size_t n)
 	le_run_bind(p, CC_IN_ALPHA, l->alpha, size);
 	le_run_bind(p, CC_IN_RSC, l->rsc, size);
 	rt_bind_output(p->exec, out, l->loss, size);
-	rt_run(p->exec, n);
+	le_run_steps(&l->run, p, n);
 	for (size_t i = n; i-- > 0;) /* in place, widening from the end */
 		l->loss[i] = rt_load(t, l->loss, (int64_t)i);
 }

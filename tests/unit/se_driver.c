@@ -70,7 +70,7 @@ static int teardown(void **state)
 static void die(se_driver *v, size_t who)
 {
 	v->pool.worker[who].state = SE_WORKER_NONE;
-	assert_int_equal(se_driver_death(v, who, "worker died: signal 9"), IR_OK);
+	assert_int_equal(se_driver_death(v, who, &(se_death){.why = "worker died: signal 11"}), IR_OK);
 }
 
 /* Trial 0 is being looked at by worker 1. */

@@ -24,14 +24,14 @@ static void same_seed_same_points(void **state)
 	b = se_sampler_new(&se_sampler_random, &sp, 7, SE_DELAY);
 	c = se_sampler_new(&se_sampler_random, &sp, 8, SE_DELAY);
 	for (int64_t i = 0; i < 200; i++) {
-		se_sampler_ask(a, i, 0, &x);
-		se_sampler_ask(b, 199 - i, 0, &y); /* other numbers in between change nothing */
-		se_sampler_ask(b, i, 0, &y);
+		se_sampler_ask(a, i, 0, &x, NULL);
+		se_sampler_ask(b, 199 - i, 0, &y, NULL); /* other numbers in between change nothing */
+		se_sampler_ask(b, i, 0, &y, NULL);
 		assert_memory_equal(&x, &y, sizeof x);
 		assert_true(se_genome_check(&sp, &x));
-		se_sampler_ask(c, i, 0, &z);
+		se_sampler_ask(c, i, 0, &z, NULL);
 		differ += memcmp(&x, &z, sizeof x) != 0;
-		se_sampler_ask(a, i, 1, &z);
+		se_sampler_ask(a, i, 1, &z, NULL);
 		differ += memcmp(&x, &z, sizeof x) != 0;
 	}
 	assert_int_equal(differ, 400);
@@ -55,7 +55,7 @@ static void covers_the_space(void **state)
 		int lr = se_param_find(&sp, "lr");
 		se_genome g;
 
-		se_sampler_ask(s, i, 0, &g);
+		se_sampler_ask(s, i, 0, &g, NULL);
 		for (size_t k = 0; k < sp.n; k++)
 			if (!isnan(g.v[k]) && sp.param[k].kind != SE_FLOAT)
 				count[k][(int)g.v[k]]++;
@@ -80,19 +80,20 @@ typedef struct diary {
 
 static diary *current;
 
-static void diary_ask(void *self, const se_space *sp, uint64_t seed, int64_t number, int64_t draw, se_genome *g)
+static int64_t diary_ask(void *self, const se_sampling *s, int64_t number, int64_t draw, se_genome *g)
 {
-	(void)seed, (void)number, (void)draw;
+	(void)number, (void)draw;
 	current = self;
-	for (size_t i = 0; i < sp->n; i++)
-		g->v[i] = sp->param[i].kind == SE_CHOICE ? 0 : sp->param[i].low;
+	for (size_t i = 0; i < s->space->n; i++)
+		g->v[i] = s->space->param[i].kind == SE_CHOICE ? 0 : s->space->param[i].low;
+	return -1;
 }
 
-static void diary_tell(void *self, const se_space *sp, const se_told *t)
+static void diary_tell(void *self, const se_sampling *s, const se_told *t)
 {
 	diary *d = self;
 
-	(void)sp;
+	(void)s;
 	d->told[d->n++] = t->number;
 }
 
@@ -118,9 +119,9 @@ static void outcomes_are_delayed(void **state)
 	assert_true(se_sampler_ready(s, 4));
 	assert_true(se_sampler_ready(s, 7));
 	assert_false(se_sampler_ready(s, 8));
-	se_sampler_ask(s, 4, 0, &g);
+	se_sampler_ask(s, 4, 0, &g, NULL);
 	assert_int_equal(current->n, 1); /* four are known, proposal 4 may see one */
-	se_sampler_ask(s, 6, 0, &g);
+	se_sampler_ask(s, 6, 0, &g, NULL);
 	assert_int_equal(current->n, 3);
 	for (int64_t i = 0; i < 3; i++)
 		assert_int_equal(current->told[i], i);
@@ -136,10 +137,10 @@ static void duplicates(void **state)
 	assert_true(se_space_init(&sp, "models", &nothing));
 	s = se_sampler_new(&se_sampler_random, &sp, 0, SE_DELAY);
 	for (uint64_t i = 1; i < 2000; i++)
-		assert_true(se_sampler_claim(s, (ir_key){i * 77, i << 20})); /* low bits alike: long chains */
+		assert_true(se_sampler_claim(s, 0, (ir_key){i * 77, i << 20})); /* low bits alike: long chains */
 	for (uint64_t i = 1; i < 2000; i++)
-		assert_false(se_sampler_claim(s, (ir_key){i * 77, i << 20}));
-	assert_true(se_sampler_claim(s, (ir_key){1, 1 << 20}));
+		assert_false(se_sampler_claim(s, 0, (ir_key){i * 77, i << 20}));
+	assert_true(se_sampler_claim(s, 0, (ir_key){1, 1 << 20}));
 	se_sampler_free(s);
 }
 

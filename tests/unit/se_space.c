@@ -119,7 +119,7 @@ static void random_points_build(void **state)
 		se_genome g;
 		ir_str text;
 
-		se_sampler_ask(s, i, 0, &g);
+		se_sampler_ask(s, i, 0, &g, NULL);
 		sb_init(&text);
 		se_build(&sp, &g, 784, &text);
 		check_model(text.s);
@@ -177,7 +177,7 @@ static void distributions(void **state)
 			"\"log\": true}}"},
 		{"activation", "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [\"relu\", \"gelu\", "
 			"\"tanh\"]}}"},
-		{"batch", "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [64, 128, 256]}}"},
+		{"batch", "{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [64, 128, 256, 32]}}"},
 	};
 	se_space sp;
 	ir_str s;

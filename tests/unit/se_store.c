@@ -82,7 +82,7 @@ static int64_t propose(fixture *f, int64_t number)
 		.arch = {1, (uint64_t)number}, .key = {2, (uint64_t)number}, .parent = -1, .latent = 32, .n_params = 10};
 	int64_t id = 0;
 
-	se_sampler_ask(f->sampler, number, 0, &g);
+	se_sampler_ask(f->sampler, number, 0, &g, NULL);
 	must(se_store_propose(f->s, f->st.id, &p, &id, f->d), f);
 	return id;
 }
@@ -93,7 +93,7 @@ static void complete(fixture *f, int64_t number, double value)
 		.compile_ms = 1.5, .train_s = 2.5, .weights_key = "w", .target = "t"};
 	int64_t id = propose(f, number);
 
-	must(se_store_begin(f->s, id, f->d), f);
+	must(se_store_begin(f->s, id, 0, f->d), f);
 	must(se_store_epoch(f->s, id, 1, 0.5, 0.25, f->d), f);
 	must(se_store_epoch(f->s, id, 2, 0.4, value, f->d), f);
 	must(se_store_finish(f->s, id, &o, f->d), f);
@@ -130,7 +130,7 @@ static void history_survives(void **state)
 	must(se_store_history(f->s, f->st.id, &f->sp, f->a, &row, &n, f->d), f);
 	assert_int_equal(n, 2);
 	for (size_t i = 0; i < 2; i++) {
-		se_sampler_ask(f->sampler, (int64_t)i, 0, &g);
+		se_sampler_ask(f->sampler, (int64_t)i, 0, &g, NULL);
 		for (size_t k = 0; k < f->sp.n; k++)
 			assert_true(g.v[k] == row[i].genome.v[k] || (isnan(g.v[k]) && isnan(row[i].genome.v[k])));
 	}
@@ -181,7 +181,7 @@ static void kernels(void **state)
 	create(f);
 	complete(f, 0, 1); /* not measured */
 	id = propose(f, 1);
-	must(se_store_begin(f->s, id, f->d), f);
+	must(se_store_begin(f->s, id, 0, f->d), f);
 	must(se_store_finish(f->s, id, &o, f->d), f);
 	t = ask(f, "SELECT number, shape, fused, threads, calls, seconds, flops, bytes, gflops, peak_share, gbytes, memory_share, "
 		"time_share FROM v_kernels WHERE kernel = 'matmul'");
@@ -204,27 +204,6 @@ static void kernels(void **state)
 	assert_int_equal(t.cell[7].kind, SE_NULL);
 }
 
-/* A file of version 1 is read as it is, and gets what it lacks when it is opened to be written. */
-static void older_file(void **state)
-{
-	fixture *f = *state;
-	char command[300];
-
-	create(f);
-	complete(f, 0, 0.125);
-	se_store_close(f->s);
-	snprintf(command, sizeof command, "sqlite3 %s 'DROP VIEW v_kernels; DROP TABLE x_kernel; DROP TABLE x_profile; "
-		"PRAGMA user_version = 1'", f->path);
-	assert_int_equal(system(command), 0);
-	must(se_store_open(f->path, SE_OPEN_READ, &f->s, f->d), f);
-	assert_true(ask(f, "SELECT value FROM v_trials").cell[0].r == 0.125);
-	assert_int_equal(ask(f, "PRAGMA user_version").cell[0].i, 1);
-	reopen(f);
-	assert_int_equal(ask(f, "PRAGMA user_version").cell[0].i, 2);
-	assert_int_equal(ask(f, "SELECT * FROM v_kernels").nrow, 0);
-	assert_true(ask(f, "SELECT value FROM v_trials").cell[0].r == 0.125);
-}
-
 static void not_a_number_fails(void **state)
 {
 	fixture *f = *state;
@@ -234,7 +213,7 @@ static void not_a_number_fails(void **state)
 
 	create(f);
 	id = propose(f, 0);
-	must(se_store_begin(f->s, id, f->d), f);
+	must(se_store_begin(f->s, id, 0, f->d), f);
 	must(se_store_epoch(f->s, id, 1, NAN, NAN, f->d), f);
 	must(se_store_finish(f->s, id, &o, f->d), f);
 	t = ask(f, "SELECT state, cause, value FROM v_trials");
@@ -255,7 +234,7 @@ static void cut_off_trials_wait(void **state)
 	create(f);
 	complete(f, 0, 1);
 	id = propose(f, 1);
-	must(se_store_begin(f->s, id, f->d), f);
+	must(se_store_begin(f->s, id, 0, f->d), f);
 	must(se_store_epoch(f->s, id, 1, 0.5, 0.25, f->d), f);
 	reopen(f);
 	must(se_store_recover(f->s, f->st.id, &n, f->d), f);
@@ -265,8 +244,8 @@ static void cut_off_trials_wait(void **state)
 	assert_int_equal(t.cell[3].i, 0);
 	assert_int_equal(ask(f, "SELECT 1 FROM v_curves WHERE number = 1").nrow, 0);
 	assert_int_equal(ask(f, "SELECT 1 FROM v_repro").nrow, 1);
-	must(se_store_begin(f->s, id, f->d), f);
-	must(se_store_retry(f->s, id, f->d), f);
+	must(se_store_begin(f->s, id, 0, f->d), f);
+	must(se_store_retry(f->s, id, true, f->d), f);
 	assert_int_equal(ask(f, "SELECT attempts FROM v_trials WHERE number = 1").cell[0].i, 1);
 }
 
@@ -283,7 +262,7 @@ static void duplicates(void **state)
 	assert_int_equal(number, 0);
 	must(se_store_find_key(f->s, f->st.id, (ir_key){3, 0}, &number, f->d), f);
 	assert_int_equal(number, -1);
-	se_sampler_ask(f->sampler, 0, 0, &g);
+	se_sampler_ask(f->sampler, 0, 0, &g, NULL);
 	assert_int_not_equal(se_store_propose(f->s, f->st.id, &p, &id, f->d), IR_OK); /* a number twice */
 	assert_int_equal(ask(f, "SELECT 1 FROM trials").nrow, 1);
 }
@@ -370,10 +349,10 @@ static void locked(void **state)
 	other = popen(command, "r");
 	assert_non_null(fgets(line, sizeof line, other));
 	se_store_timeout(f->s, 50);
-	assert_int_equal(se_store_begin(f->s, id, f->d), IR_EBUSY);
+	assert_int_equal(se_store_begin(f->s, id, 0, f->d), IR_EBUSY);
 	assert_int_equal(ir_status_exit(IR_EBUSY), 75);
 	se_store_timeout(f->s, 10000);
-	must(se_store_begin(f->s, id, f->d), f); /* waits and then works */
+	must(se_store_begin(f->s, id, 0, f->d), f); /* waits and then works */
 	pclose(other);
 }
 
@@ -478,7 +457,7 @@ static void user_queries(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(history_survives), TEST(views), TEST(kernels), TEST(older_file),
+		TEST(history_survives), TEST(views), TEST(kernels),
 		TEST(not_a_number_fails), TEST(cut_off_trials_wait), TEST(duplicates),
 		TEST(foreign_files), TEST(missing_and_unwritable), TEST(locked), TEST(one_driver), TEST(one_beginning),
 		TEST(user_queries), TEST(wrong_queries),

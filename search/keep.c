@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/keep.c -- which trials' weights stay on disk: the best k, all, or none (--keep). A file is named by its trial's
+ * key, so that the same trial made again writes the same file, and its content is checked against the row's hash by
+ * whoever reads it. A worker writes it before it reports, the row names it when the report is committed; a file that no
+ * row names can only come from a kill in between, and goes when the trial is run again. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "search/driver_int.h"
+
+/* "dir/study.db" -> "dir/study.weights"; the row's name begins behind the last slash. */
+static const char *folder(se_driver *v)
+{
+	const char *db = v->o->db;
+	size_t n = strlen(db);
+
+	if (n > 3 && !strcmp(db + n - 3, ".db"))
+		n -= 3;
+	return ar_printf(v->arena, "%.*s.weights", (int)n, db);
+}
+
+const char *se_driver_weights_path(se_driver *v, const se_item *i)
+{
+	char key[IR_KEY_CHARS];
+
+	ir_key_print(i->key, key);
+	return ar_printf(v->arena, "%s/%s.safetensors", folder(v), key);
+}
+
+const char *se_driver_weights_file(se_driver *v, const se_item *i)
+{
+	const char *path = se_driver_weights_path(v, i), *slash = strrchr(v->o->db, '/');
+
+	return slash ? path + (slash - v->o->db) + 1 : path;
+}
+
+ir_status se_driver_open_folder(se_driver *v)
+{
+	const char *path = folder(v);
+
+	if (!v->o->keep || !mkdir(path, 0777) || errno == EEXIST)
+		return IR_OK;
+	ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_file, path, strerror(errno));
+	return IR_EIO;
+}
+
+/* ---- the best ------------------------------------------------------------------------------------------------------------ */
+
+static bool is_better(const se_item *a, const se_item *b)
+{
+	return a->value != b->value ? a->value < b->value : a->number < b->number;
+}
+
+/* Where i belongs among the best; best[] has their places in the list of items, best first. */
+static size_t rank(const se_driver *v, const se_item *i)
+{
+	size_t at = v->nbest;
+
+	while (at && is_better(i, &v->item[v->best[at - 1]]))
+		at--;
+	return at;
+}
+
+double se_driver_keep_below(const se_driver *v)
+{
+	if (v->o->keep <= 0 || v->nbest < (size_t)v->o->keep)
+		return NAN;
+	return v->item[v->best[v->nbest - 1]].value;
+}
+
+/* The file first: a row that names a file which is gone is noticed, a file that no row names is not. */
+static ir_status drop(se_driver *v, se_item *i)
+{
+	const char *file = i->file;
+	int64_t users;
+	ir_status st = se_store_file_users(v->store, file, &users, v->d);
+
+	i->file = NULL;
+	if (st == IR_OK && users <= 1) /* else a study that goes on from this one has it too */
+		unlink(se_driver_weights_path(v, i));
+	return st == IR_OK ? se_store_set_file(v->store, i->id, NULL, v->d) : st;
+}
+
+ir_status se_driver_keep(se_driver *v, se_item *i)
+{
+	size_t at, k = v->o->keep > 0 ? (size_t)v->o->keep : 0;
+	ir_status st = IR_OK;
+
+	if (v->o->keep < 0) /* all */
+		return IR_OK;
+	if (i->state != SE_COMPLETE || !isfinite(i->value) || !i->ir || (at = rank(v, i)) >= k)
+		return i->file ? drop(v, i) : IR_OK;
+	if (!v->best)
+		v->best = ar_new(v->arena, size_t, k);
+	if (v->nbest == k && v->item[v->best[k - 1]].file)
+		st = drop(v, &v->item[v->best[k - 1]]);
+	v->nbest -= v->nbest == k;
+	memmove(&v->best[at + 1], &v->best[at], (v->nbest - at) * sizeof *v->best);
+	v->best[at] = (size_t)(i - v->item);
+	v->nbest++;
+	return st;
+}
+
+void se_driver_sweep(se_driver *v, const se_item *i)
+{
+	const char *file = se_driver_weights_file(v, i);
+	int64_t users;
+
+	if (v->o->keep > 0 && !i->file && se_store_file_users(v->store, file, &users, v->d) == IR_OK && !users)
+		unlink(se_driver_weights_path(v, i));
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * search/mutate.c -- one step away from a point of a space: one parameter, now and then two, take another value; where
+ * values have an order, most often one close by. What the change switches on is drawn, what it switches off goes. */
+#include <math.h>
+#include <string.h>
+#include "ir/base/arena.h"
+#include "search/space.h"
+
+#define SECOND 0.25  /* chance of a second change, which leads out of a point whose neighbours are all known */
+#define FAR 0.25     /* chance that an ordered value jumps anywhere */
+#define SPREAD 0.15  /* standard deviation of a step, as a part of the range (of its logarithm) */
+#define MAX_VALUES 32
+
+static double throw(se_dice *d)
+{
+	return rt_random_unit(d->key, d->at++);
+}
+
+static size_t throw_below(se_dice *d, size_t n)
+{
+	return (size_t)rt_random_below(d->key, d->at++, n);
+}
+
+/* Box and Muller; only bits that exp and cos round alike matter, and a study is bound to one build (setup.c). */
+static double throw_normal(se_dice *d)
+{
+	double u = 1 - throw(d), v = throw(d);
+
+	return sqrt(-2 * log(u)) * cos(2 * acos(-1) * v);
+}
+
+/* Whole values of p in the order of what they mean; 0: p is continuous. *ordered: does the order say anything? */
+static size_t values(const se_param *p, double v[MAX_VALUES], bool *ordered)
+{
+	size_t n = 0;
+
+	*ordered = p->kind == SE_INT || (p->kind == SE_CHOICE && se_param_numeric(p));
+	if (p->kind == SE_FLOAT)
+		return 0;
+	if (p->kind == SE_INT) {
+		for (double x = p->low; x <= p->high && n < MAX_VALUES; x++)
+			v[n++] = x;
+		return n;
+	}
+	for (; n < MAX_VALUES && p->choice[n]; n++)
+		v[n] = (double)n;
+	for (size_t i = 1; *ordered && i < n; i++) /* choices are appended, not sorted */
+		for (size_t k = i; k && se_param_meaning(p, v[k - 1]) > se_param_meaning(p, v[k]); k--) {
+			double swap = v[k];
+
+			v[k] = v[k - 1], v[k - 1] = swap;
+		}
+	return n;
+}
+
+static bool can_change(const se_param *p)
+{
+	return p->kind == SE_CHOICE ? se_param_choices(p) > 1 : p->low < p->high;
+}
+
+static double reflect(double u)
+{
+	u = fabs(u);
+	u = fmod(u, 2);
+	return u > 1 ? 2 - u : u;
+}
+
+/* Another value of a continuous parameter. */
+static double move_float(const se_param *p, double v, se_dice *d)
+{
+	double u = throw(d) < FAR ? throw(d) : reflect(se_param_unit(p, v) + SPREAD * throw_normal(d));
+
+	return se_param_at(p, u < 1 ? u : 1 - 0x1p-53);
+}
+
+/* Another one of n whole values. */
+static double move_whole(const se_param *p, double v, se_dice *d)
+{
+	double value[MAX_VALUES];
+	bool ordered;
+	size_t n = values(p, value, &ordered), at = 0, to;
+	long step;
+
+	while (at < n && value[at] != v)
+		at++;
+	if (!ordered || throw(d) < FAR) {
+		to = throw_below(d, n - 1);
+		return value[to + (to >= at)];
+	}
+	step = lround(fabs(throw_normal(d)) * SPREAD * (double)n);
+	step = step < 1 ? 1 : step;
+	if (throw(d) < .5)
+		step = -step;
+	if ((long)at + step < 0 || (long)at + step >= (long)n) /* off the end: the other way, as far as there is room */
+		step = -step;
+	step = (long)at + step < 0 ? -(long)at : (long)at + step >= (long)n ? (long)(n - 1 - at) : step;
+	return value[(long)at + step];
+}
+
+static void change_one(const se_space *sp, se_dice *d, se_genome *g)
+{
+	size_t row[SE_MAX_PARAMS], n = 0, i;
+
+	for (i = 0; i < sp->n; i++)
+		if (!isnan(g->v[i]) && can_change(&sp->param[i]))
+			row[n++] = i;
+	if (!n)
+		return;
+	i = row[throw_below(d, n)];
+	g->v[i] = sp->param[i].kind == SE_FLOAT ? move_float(&sp->param[i], g->v[i], d)
+						: move_whole(&sp->param[i], g->v[i], d);
+}
+
+/* Conditions stand above what depends on them, so one sweep is enough. */
+static void mend(const se_space *sp, se_dice *d, se_genome *g)
+{
+	for (size_t i = 0; i < sp->n; i++) {
+		bool active = se_genome_active(sp, g, i);
+
+		if (active && isnan(g->v[i]))
+			g->v[i] = se_param_at(&sp->param[i], throw(d));
+		else if (!active)
+			g->v[i] = NAN;
+	}
+}
+
+void se_mutate(const se_space *sp, const se_genome *parent, se_dice *d, se_genome *child)
+{
+	*child = *parent;
+	change_one(sp, d, child);
+	mend(sp, d, child);
+	if (throw(d) < SECOND) {
+		change_one(sp, d, child);
+		mend(sp, d, child);
+	}
+}
+
+static void put_value(const se_space *sp, const se_genome *g, size_t i, ir_str *out)
+{
+	if (isnan(g->v[i]))
+		sb_put(out, "-");
+	else
+		se_param_print(&sp->param[i], g->v[i], out);
+}
+
+void se_mutation_print(const se_space *sp, const se_genome *parent, const se_genome *child, ir_str *out)
+{
+	const char *gap = "";
+
+	for (size_t i = 0; i < sp->n; i++) {
+		if (parent->v[i] == child->v[i] || (isnan(parent->v[i]) && isnan(child->v[i])))
+			continue;
+		sb_printf(out, "%s%s: ", gap, sp->param[i].name);
+		put_value(sp, parent, i, out);
+		sb_put(out, " -> ");
+		put_value(sp, child, i, out);
+		gap = ", ";
+	}
+}
