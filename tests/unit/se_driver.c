@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ static int setup(void **state)
 	strcpy(f->path, "/tmp/gradmill_driver_XXXXXX");
 	close(mkstemp(f->path));
 	v->d = ir_diag_new();
+	v->o = ir_xmalloc(1, sizeof *v->o); /* nothing asked for */
 	v->arena = ar_open();
 	v->study = (se_study){.name = "s", .space = "dense", .sampler = "random", .data = "x", .data_key = "k", .target = "t",
 		.build = "b", .delay = 16, .width = 784, .ntrain = 9, .nval = 1, .ntest = 2};
@@ -62,6 +64,7 @@ static int teardown(void **state)
 	se_store_close(f->v.store);
 	ar_free(f->v.arena);
 	ir_diag_free(f->v.d);
+	free((void *)f->v.o);
 	unlink(f->path);
 	free(f);
 	return 0;
@@ -190,6 +193,122 @@ static void a_worker_that_cannot_be_started(void **state)
 	assert_int_equal(p.worker[0].state, SE_WORKER_NONE);
 }
 
+/* ---- whose fault a death is ------------------------------------------------------------------------------------- */
+
+/* Trial 1, with a row, is being trained by worker 0. */
+static se_item *run_one(se_driver *v)
+{
+	se_proposal p = {.number = 1, .space = v->space, .ir = "gradmill 1", .sampler = "random", .parent = -1};
+	se_genome g;
+	se_item *i;
+
+	v->space = ar_new(v->arena, se_space, 1);
+	assert_true(se_space_init(v->space, "dense", &(se_limits){0, 0, 0}));
+	v->sampler = se_sampler_new(&se_sampler_evolution, v->space, 0, 16);
+	se_sampler_ask(v->sampler, 1, 0, &g, NULL);
+	p.space = v->space;
+	p.genome = &g;
+	i = se_driver_add_item(v, 1);
+	i->genome = g;
+	i->ir = "gradmill 1";
+	assert_int_equal(se_store_propose(v->store, v->study.id, &p, &i->id, v->d), IR_OK);
+	return i;
+}
+
+static void start_one(se_driver *v, se_item *i)
+{
+	assert_int_equal(se_store_begin(v->store, i->id, 7, v->d), IR_OK);
+	i->state = SE_RUNNING;
+	v->pool.worker[0].state = SE_WORKER_BUSY;
+	v->pool.worker[0].number = 1;
+}
+
+static const char *cause(se_driver *v)
+{
+	se_table t;
+
+	assert_int_equal(se_store_select(v->store, "SELECT state || ' ' || attempts || ' ' || coalesce(cause, '') FROM v_trials "
+		"WHERE number = 1", NULL, 0, v->arena, &t, v->d), IR_OK);
+	return t.cell[0].text;
+}
+
+static void killed_from_outside(void **state)
+{
+	se_driver *v = &((fixture *)*state)->v;
+	se_item *i = run_one(v);
+
+	for (int k = 0; k < 10; k++) {
+		start_one(v, i);
+		assert_int_equal(se_driver_death(v, 0, &(se_death){.why = "worker was killed: signal 9", .external = true}), IR_OK);
+	}
+	assert_string_equal(cause(v), "WAITING 0 ");
+	assert_int_equal(i->state, SE_WAITING);
+	se_sampler_free(v->sampler);
+}
+
+static void three_crashes(void **state)
+{
+	se_driver *v = &((fixture *)*state)->v;
+	se_item *i = run_one(v);
+
+	for (int k = 0; k < 3; k++) {
+		assert_int_equal(i->state == SE_FAIL, 0);
+		start_one(v, i);
+		assert_int_equal(se_store_epoch(v->store, i->id, 1, .5, .5, v->d), IR_OK);
+		die(v, 0);
+	}
+	assert_string_equal(cause(v), "FAIL 3 worker died: signal 11");
+	se_sampler_free(v->sampler);
+}
+
+static void a_limit(void **state)
+{
+	se_driver *v = &((fixture *)*state)->v;
+	se_item *i = run_one(v);
+
+	start_one(v, i);
+	assert_int_equal(se_driver_death(v, 0, &(se_death){.why = "time limit: more than 5 s", .limit = true}), IR_OK);
+	assert_string_equal(cause(v), "FAIL 0 time limit: more than 5 s");
+	se_sampler_free(v->sampler);
+}
+
+/* The kernel says how a process died; pool.c says what that means. */
+static void signals(void **state)
+{
+	static const struct {
+		int sig;
+		bool external;
+	} row[] = {{SIGKILL, true}, {SIGTERM, true}, {SIGSEGV, false}, {SIGABRT, false}, {SIGILL, false}};
+
+	(void)state;
+	for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
+		se_pool p;
+		se_message m;
+		se_death death;
+		se_pool_event e = SE_POOL_NOTHING;
+		ir_diag *d = ir_diag_new();
+		size_t who;
+		pid_t child = fork(); /* does nothing but die: no thread, no lock */
+
+		if (!child) {
+			raise(SIGSTOP);
+			_exit(3);
+		}
+		se_pool_init(&p, 1, &(se_message){.kind = SE_M_open});
+		se_wire_init(&p.worker[0].wire, open("/dev/null", O_RDONLY | O_CLOEXEC), -1);
+		p.worker[0].pid = child;
+		p.worker[0].state = SE_WORKER_BUSY;
+		kill(child, row[k].sig);
+		kill(child, SIGCONT);
+		while (e == SE_POOL_NOTHING)
+			e = se_pool_next(&p, 1000, NULL, &who, &m, &death);
+		assert_int_equal(e, SE_POOL_DEATH);
+		assert_int_equal(death.external, row[k].external);
+		assert_false(death.limit);
+		ir_diag_free(d);
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -197,7 +316,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(another_worker_dies_during_a_finalist), TEST(the_finalists_worker_dies), TEST(a_result_that_nobody_asked_for),
 		TEST(a_deadly_floor_is_given_up), TEST(the_floor_worker_dies_later), TEST(a_worker_that_cannot_be_started),
-		TEST(a_worker_that_cannot_begin),
+		TEST(a_worker_that_cannot_begin), TEST(killed_from_outside), TEST(three_crashes), TEST(a_limit), TEST(signals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

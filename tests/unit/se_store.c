@@ -356,6 +356,129 @@ static void locked(void **state)
 	pclose(other);
 }
 
+/* A process that reads inside a transaction until it is closed. */
+static FILE *hold_a_read(const fixture *f, double seconds)
+{
+	char command[200], line[32];
+	FILE *other;
+
+	snprintf(command, sizeof command, "(echo 'BEGIN; SELECT count(*) FROM trials;'; sleep %g) | sqlite3 %s", seconds, f->path);
+	other = popen(command, "r");
+	assert_non_null(fgets(line, sizeof line, other));
+	return other;
+}
+
+static int64_t seen_outside(const fixture *f, const char *sql)
+{
+	char command[300];
+	long long n = -1;
+	FILE *other;
+
+	snprintf(command, sizeof command, "sqlite3 -cmd '.timeout 5000' %s '%s'", f->path, sql);
+	other = popen(command, "r");
+	assert_int_equal(fscanf(other, "%lld", &n), 1);
+	pclose(other);
+	return n;
+}
+
+/* A reader delays the commit, and nothing else: changes go on, are seen by us, and are there once it has gone. */
+static void a_slow_reader(void **state)
+{
+	fixture *f = *state;
+	int64_t id;
+	FILE *other;
+
+	create(f);
+	must(se_store_lease(f->s, f->st.id, f->d), f);
+	se_store_defer(f->s);
+	propose(f, 0);
+	assert_true(se_store_pending(f->s));
+	assert_int_equal(seen_outside(f, "SELECT count(*) FROM trials"), 0);
+	must(se_store_flush(f->s, false, f->d), f);
+	assert_int_equal(seen_outside(f, "SELECT count(*) FROM trials"), 1);
+	other = hold_a_read(f, 3);
+	id = propose(f, 1);
+	assert_int_equal(se_store_flush(f->s, false, f->d), IR_EBUSY);
+	assert_int_equal(ir_diag_size(f->d), 0);
+	assert_int_equal(seen_outside(f, "SELECT count(*) FROM trials"), 1); /* other readers are not kept out */
+	must(se_store_begin(f->s, id, 7, f->d), f);
+	assert_int_equal(se_store_flush(f->s, false, f->d), IR_EBUSY);
+	assert_int_equal(ask(f, "SELECT pid FROM v_trials WHERE state = 'RUNNING'").cell[0].i, 7);
+	must(se_store_flush(f->s, true, f->d), f); /* waits for the reader */
+	assert_false(se_store_pending(f->s));
+	pclose(other);
+	assert_int_equal(seen_outside(f, "SELECT count(*) FROM v_trials WHERE pid = 7"), 1);
+}
+
+/* A change that fails is undone alone; the others of the same commit stay. */
+static void one_of_many_fails(void **state)
+{
+	fixture *f = *state;
+	int64_t id;
+
+	create(f);
+	se_store_defer(f->s);
+	id = propose(f, 0);
+	must(se_store_begin(f->s, id, 0, f->d), f);
+	assert_int_equal(se_store_begin(f->s, id, 0, f->d), IR_EINTERNAL); /* it runs already */
+	must(se_store_flush(f->s, true, f->d), f);
+	assert_int_equal(seen_outside(f, "SELECT count(*) FROM v_trials WHERE state = \"RUNNING\""), 1);
+}
+
+static void requests(void **state)
+{
+	se_driver_row r = {.pid = 42, .host = "h", .jobs = 2, .threads = 2};
+	fixture *f = *state;
+	se_store *other;
+	int n;
+
+	create(f);
+	must(se_store_lease(f->s, f->st.id, f->d), f);
+	must(se_store_open(f->path, SE_OPEN_WRITE, &other, f->d), f);
+	assert_true(se_store_driven(other, f->st.id));
+	assert_false(se_store_driven(other, f->st.id + 1));
+	must(se_store_ask_to_stop(other, f->st.id, true, f->d), f); /* meant for the last driver: not obeyed by this one */
+	must(se_store_set_driver(f->s, f->st.id, &r, f->d), f);
+	must(se_store_take_stop(f->s, f->st.id, &n, f->d), f);
+	assert_int_equal(n, 0);
+	se_store_changed(f->s);
+	assert_false(se_store_changed(f->s));
+	must(se_store_ask_to_stop(other, f->st.id, false, f->d), f);
+	assert_true(se_store_changed(f->s));
+	must(se_store_take_stop(f->s, f->st.id, &n, f->d), f);
+	assert_int_equal(n, 1);
+	must(se_store_take_stop(f->s, f->st.id, &n, f->d), f);
+	assert_int_equal(n, 0);
+	se_store_close(other);
+}
+
+/* The copy is the finished beginning of the history, with everything that belongs to it. */
+static void a_new_study_from_an_old_one(void **state)
+{
+	fixture *f = *state;
+	se_study more = {.name = "more", .space = "dense", .sampler = "random", .data = "x", .data_key = "k", .target = "u",
+		.build = "c", .seed = 5, .delay = 16, .origin = "s"};
+	se_trial_row *row;
+	size_t n;
+
+	create(f);
+	for (int64_t i = 0; i < 3; i++)
+		complete(f, i, (double)i);
+	propose(f, 3);
+	complete(f, 4, 4);
+	must(se_store_add_floor(f->s, f->st.id, 32, 0.5, 0.75, f->d), f);
+	must(se_store_add_study(f->s, &more, f->d), f);
+	must(se_store_copy_history(f->s, more.id, f->st.id, f->d), f);
+	must(se_store_history(f->s, more.id, &f->sp, f->a, &row, &n, f->d), f);
+	assert_int_equal(n, 3);
+	assert_true(row[2].value == 2);
+	assert_int_equal(ask(f, "SELECT count(*) FROM (SELECT number, params, loss_bits, value_bits, trial_key FROM v_repro "
+		"WHERE study = 's' AND number < 3 EXCEPT SELECT number, params, loss_bits, value_bits, trial_key FROM v_repro "
+		"WHERE study = 'more')").cell[0].i, 0);
+	assert_int_equal(ask(f, "SELECT count(*) FROM v_curves WHERE study = 'more'").cell[0].i, 6);
+	assert_int_equal(ask(f, "SELECT count(*) FROM x_floor").cell[0].i, 2);
+}
+
 static void one_driver(void **state)
 {
 	fixture *f = *state;
@@ -459,7 +582,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(history_survives), TEST(views), TEST(kernels),
 		TEST(not_a_number_fails), TEST(cut_off_trials_wait), TEST(duplicates),
-		TEST(foreign_files), TEST(missing_and_unwritable), TEST(locked), TEST(one_driver), TEST(one_beginning),
+		TEST(foreign_files), TEST(missing_and_unwritable), TEST(locked), TEST(a_slow_reader), TEST(one_of_many_fails),
+		TEST(requests), TEST(a_new_study_from_an_old_one), TEST(one_driver), TEST(one_beginning),
 		TEST(user_queries), TEST(wrong_queries),
 	};
 
