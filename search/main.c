@@ -23,6 +23,7 @@ static const command commands[] = {
 	{"show", se_cmd_show, "everything about one trial"},
 	{"replay", se_cmd_replay, "train a trial again and compare it to the bit"},
 	{"query", se_cmd_query, "ask the trial history in SQL"},
+	{"backup", se_cmd_backup, "copy the trial history, also while a search writes it"},
 	{"check", cc_cmd_check, "verify a model: bottleneck, gradients, JIT against interpreter"},
 	{"bench", cc_cmd_bench, "measure a model's training step"},
 	{"opt", cc_cmd_opt, "run compiler passes on a model"},

@@ -20,6 +20,11 @@ IR_MUSTUSE ir_status se_store_open(const char *path, se_open how, se_store **out
 void se_store_close(se_store *s); /* NULL is allowed */
 void se_store_timeout(se_store *s, int ms); /* how long to wait for a lock; 10 s unless told */
 
+/* Writes a consistent copy of a database of any version into the file to, which must be empty or not there, while others go
+ * on writing; then reads it back: a whole database, with no fewer trials than there were before. *trials: how many. Not
+ * synced. After a failure, which is as those of opening or IR_EIO, to is the caller's to remove. */
+IR_MUSTUSE ir_status se_store_copy(const char *path, const char *to, int64_t *trials, ir_diag *d);
+
 /* ---- studies ------------------------------------------------------------------------------------------------ */
 
 /* What a study was started with. Text is the caller's on the way in, the arena's on the way out. */
