@@ -128,7 +128,7 @@ const rt_profile *rt_exec_profile(rt_exec *e);
 void rt_parallel(int threads, size_t n, void (*fn)(void *ctx, size_t i), void *ctx);
 
 int rt_cores(void);      /* processors this process may use: affinity and cgroup quota */
-size_t rt_memory(void);  /* bytes of physical memory of the machine */
+size_t rt_memory(void);  /* bytes this process may use: physical memory and cgroup limit; 0: unknown */
 double rt_seconds(void); /* monotonic clock */
 
 #endif

@@ -12,23 +12,18 @@
 typedef struct report {
 	se_store *store;
 	se_study study;
-	se_table driver, counts, running, best; /* driver: no row if nobody ever drove it, or before version 3 */
+	se_table driver, counts, running, best; /* driver: no row before version 3 of the file */
 	bool driven;
 	ir_arena *a;
 	ir_diag *d;
 } report;
 
-/* Readers do not bring an older file up to date, so a table may be missing. */
 static ir_status read_driver(report *s)
 {
-	static const char there[] = "SELECT 1 FROM sqlite_schema WHERE name = 'x_driver'";
 	static const char sql[] = "SELECT pid, host, started, jobs, threads, planned, until, (SELECT count(*) FROM trials t "
 		"WHERE t.study_id = d.study_id AND t.datetime_complete > d.started) * 3600 / "
 		"max(1, (julianday('now') - julianday(d.started)) * 86400) AS per_hour FROM x_driver d WHERE study_id = ?1";
-	ir_status st = se_store_select(s->store, there, NULL, 0, s->a, &s->driver, s->d);
 
-	if (st != IR_OK || !s->driver.nrow)
-		return st;
 	return se_store_select(s->store, sql, &(se_arg){NULL, s->study.id}, 1, s->a, &s->driver, s->d);
 }
 
@@ -51,7 +46,7 @@ static ir_status read_all(report *s)
 		st = se_store_select(s->store, counts, &id, 1, s->a, &s->counts, s->d);
 	if (st == IR_OK)
 		st = se_store_select(s->store, best, &name, 1, s->a, &s->best, s->d);
-	if (st == IR_OK && s->driver.nrow)
+	if (st == IR_OK)
 		st = se_store_select(s->store, running, &name, 1, s->a, &s->running, s->d);
 	return st;
 }

@@ -107,9 +107,10 @@ ir_status se_driver_keep(se_driver *v, se_item *i)
 
 void se_driver_sweep(se_driver *v, const se_item *i)
 {
-	const char *file = se_driver_weights_file(v, i);
 	int64_t users;
 
-	if (v->o->keep > 0 && !i->file && se_store_file_users(v->store, file, &users, v->d) == IR_OK && !users)
+	if (v->o->keep <= 0 || i->file)
+		return;
+	if (se_store_file_users(v->store, se_driver_weights_file(v, i), &users, v->d) == IR_OK && !users)
 		unlink(se_driver_weights_path(v, i));
 }

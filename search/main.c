@@ -25,6 +25,7 @@ static const command commands[] = {
 	{"status", se_cmd_status, "how a search is getting on"},
 	{"stop", se_cmd_stop, "end a running search"},
 	{"query", se_cmd_query, "ask the trial history in SQL"},
+	{"backup", se_cmd_backup, "copy the trial history, also while a search writes it"},
 	{"check", cc_cmd_check, "verify a model: bottleneck, gradients, JIT against interpreter"},
 	{"bench", cc_cmd_bench, "measure a model's training step"},
 	{"opt", cc_cmd_opt, "run compiler passes on a model"},

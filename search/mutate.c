@@ -97,18 +97,21 @@ static double move_whole(const se_param *p, double v, se_dice *d)
 	return value[(long)at + step];
 }
 
-static void change_one(const se_space *sp, se_dice *d, se_genome *g)
+/* Changes one row, not that of an earlier change (-1: none), and returns which; -1: there is nothing to change. */
+static int change_one(const se_space *sp, se_dice *d, se_genome *g, int except)
 {
-	size_t row[SE_MAX_PARAMS], n = 0, i;
+	int row[SE_MAX_PARAMS], i;
+	size_t n = 0;
 
-	for (i = 0; i < sp->n; i++)
-		if (!isnan(g->v[i]) && can_change(&sp->param[i]))
+	for (i = 0; i < (int)sp->n; i++)
+		if (!isnan(g->v[i]) && can_change(&sp->param[i]) && i != except)
 			row[n++] = i;
 	if (!n)
-		return;
+		return -1;
 	i = row[throw_below(d, n)];
 	g->v[i] = sp->param[i].kind == SE_FLOAT ? move_float(&sp->param[i], g->v[i], d)
 						: move_whole(&sp->param[i], g->v[i], d);
+	return i;
 }
 
 /* Conditions stand above what depends on them, so one sweep is enough. */
@@ -126,11 +129,13 @@ static void mend(const se_space *sp, se_dice *d, se_genome *g)
 
 void se_mutate(const se_space *sp, const se_genome *parent, se_dice *d, se_genome *child)
 {
+	int first;
+
 	*child = *parent;
-	change_one(sp, d, child);
+	first = change_one(sp, d, child, -1);
 	mend(sp, d, child);
 	if (throw(d) < SECOND) {
-		change_one(sp, d, child);
+		change_one(sp, d, child, first);
 		mend(sp, d, child);
 	}
 }

@@ -268,6 +268,17 @@ static ir_status find_study(se_driver *v, se_study *old)
 	return st;
 }
 
+/* Bits are promised for one build on one kind of processor with one LLVM. A study made of two halves would be neither. */
+static ir_status refuse_machine(se_driver *v, const char *here)
+{
+	const se_study *s = &v->study;
+	char text[1024];
+
+	snprintf(text, sizeof text, "study '%s' was made by version %s on '%s', this is version %s%s: its trials could not be "
+		 "repeated here; --as-new NAME goes on with it as a new study", s->name, s->build, s->target, SE_BUILD, here);
+	return se_driver_say(v, IR_EUNAVAILABLE, text);
+}
+
 /* From here on this process is the driver of the study. */
 static ir_status take_lease(se_driver *v)
 {
@@ -306,7 +317,7 @@ ir_status se_driver_prepare(se_driver *v, bool *usage)
 	}
 	if (!v->study.id)
 		return IR_OK;
-	st = take_lease(v);
+	st = strcmp(v->study.build, SE_BUILD) ? refuse_machine(v, "") : take_lease(v);
 	return st == IR_OK ? load(v, usage) : st;
 }
 
@@ -348,19 +359,6 @@ static ir_status fits_data(se_driver *v, const se_message *ready)
 	return ok ? IR_OK : IR_EINPUT;
 }
 
-/* Bits are promised for one build on one kind of processor with one LLVM. A study made of two halves would be neither. */
-static ir_status same_machine(se_driver *v)
-{
-	const se_study *s = &v->study;
-	char text[1024];
-
-	if (!strcmp(v->target, s->target) && !strcmp(s->build, SE_BUILD))
-		return IR_OK;
-	snprintf(text, sizeof text, "study '%s' was made by version %s on '%s', this is version %s on '%s': its trials could not "
-		 "be repeated here; --as-new NAME goes on with it as a new study", s->name, s->build, s->target, SE_BUILD, v->target);
-	return se_driver_say(v, IR_EUNAVAILABLE, text);
-}
-
 /* A new study is written down now that its inputs are good and its sizes known; with --as-new it begins with the
  * finished trials of another. */
 static ir_status add_study(se_driver *v, const se_message *ready)
@@ -396,7 +394,7 @@ ir_status se_driver_open_study(se_driver *v, const se_message *ready)
 	if (st == IR_OK && (s->id || v->before) && (!ready->data_key || strcmp(ready->data_key, s->data_key)))
 		return se_driver_say(v, IR_EINPUT, "the data have changed since the study began");
 	if (st == IR_OK)
-		st = s->id ? same_machine(v) : add_study(v, ready);
+		st = !s->id ? add_study(v, ready) : strcmp(v->target, s->target) ? refuse_machine(v, ar_printf(v->arena, " on '%s'", v->target)) : IR_OK;
 	if (st == IR_OK)
 		st = se_driver_open_folder(v);
 	return st == IR_OK ? se_driver_plan_floors(v) : st;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/store.c -- statements, and what is written about a study; store_open.c opens, store_trial.c writes trials,
- * store_ops.c is about running searches, store_read.c reads. Only these five files speak to SQLite. All statements stand in one array and are prepared once.
+ * store_ops.c is about running searches, store_read.c reads, store_copy.c copies. Only these six files speak to SQLite. All
+ * statements stand in one array and are prepared once.
  *
  * Rollback journal and full sync, so that a commit survives a power cut; every change is BEGIN IMMEDIATE .. COMMIT, so
  * that two writers wait for each other instead of failing half-way. Note [Deferred commits] is about slow readers. */

@@ -12,12 +12,18 @@ typedef struct se_store se_store;
 
 typedef enum se_open { SE_OPEN_READ, SE_OPEN_WRITE } se_open; /* WRITE makes the file if it is not there */
 
-/* Opens path. IR_EUNAVAILABLE: a database that is not ours, or is newer than this program; the file is untouched.
- * IR_EBUSY: locked for longer than the time-out. IR_EIO: cannot be written. IR_ENOINPUT: nothing there to read.
- * Messages go to d. */
+/* Opens path. Readers see an older file as this program would have made it, as of now; the file itself stays as it is.
+ * Writers bring it up to date. IR_EUNAVAILABLE: a database that is not ours, or is newer than this program; the file is
+ * untouched. IR_EBUSY: locked for longer than the time-out. IR_EIO: cannot be written. IR_ENOINPUT: nothing there to
+ * read. Messages go to d. */
 IR_MUSTUSE ir_status se_store_open(const char *path, se_open how, se_store **out, ir_diag *d);
 void se_store_close(se_store *s); /* NULL is allowed */
 void se_store_timeout(se_store *s, int ms); /* how long to wait for a lock; 10 s unless told */
+
+/* Writes a consistent copy of a database of any version into the file to, which must be empty or not there, while others go
+ * on writing; then reads it back: a whole database, with no fewer trials than there were before. *trials: how many. Not
+ * synced. After a failure, which is as those of opening or IR_EIO, to is the caller's to remove. */
+IR_MUSTUSE ir_status se_store_copy(const char *path, const char *to, int64_t *trials, ir_diag *d);
 
 /* ---- many changes, one commit (Note [Deferred commits] in store.c) -------------------------------------------- */
 

@@ -38,6 +38,12 @@ ir_status se_sql_run_int(se_store *s, query which, int64_t v, ir_diag *d);
 void se_bind_text(se_store *s, query q, int i, const char *text); /* must outlive the step; NULL binds NULL */
 void se_bind_real(se_store *s, query q, int i, double v);         /* SQLite stores NaN as NULL, which is what we mean */
 
+/* The first column of the first row as text; false, and SQLite's code in *rc, when there is no row. */
+bool se_sql_scalar(sqlite3 *db, const char *sql, char *out, size_t cap, int *rc);
+
+/* A file of ours for reading, of any version that we know and not brought up to date: without prepared statements. */
+ir_status se_sql_open_as_is(const char *path, se_store **out, ir_diag *d);
+
 /* One change: begin, then end with how far it came, which keeps it or undoes it; kept changes are committed at once, or
  * by se_store_flush. */
 ir_status se_sql_begin(se_store *s, ir_diag *d);

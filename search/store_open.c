@@ -16,7 +16,7 @@ static const char *const schema_step[] = {se_schema_sql, se_schema_2_sql, se_sch
 #define SCHEMA_VERSION (int)(sizeof schema_step / sizeof *schema_step)
 #define ALEMBIC "v3.2.0.a"
 
-static bool scalar(sqlite3 *db, const char *sql, char *out, size_t cap, int *rc)
+bool se_sql_scalar(sqlite3 *db, const char *sql, char *out, size_t cap, int *rc)
 {
 	sqlite3_stmt *q = NULL;
 	bool row = false;
@@ -40,17 +40,17 @@ static ir_status identify(se_store *s, int *schema, ir_diag *d)
 	int rc;
 
 	*schema = 0;
-	if (!scalar(s->db, "SELECT count(*) FROM sqlite_schema", tables, sizeof tables, &rc)) {
+	if (!se_sql_scalar(s->db, "SELECT count(*) FROM sqlite_schema", tables, sizeof tables, &rc)) {
 		if ((rc & 0xff) == SQLITE_NOTADB)
 			return se_sql_say(s, IR_EUNAVAILABLE, "not a SQLite database", d);
 		return se_sql_fail(s, rc, d);
 	}
 	if (!strcmp(tables, "0"))
 		return IR_OK;
-	if (!scalar(s->db, "SELECT count(*) FROM sqlite_schema WHERE name = 'x_study'", ours, sizeof ours, &rc) ||
-	    !scalar(s->db, "PRAGMA user_version", version, sizeof version, &rc))
+	if (!se_sql_scalar(s->db, "SELECT count(*) FROM sqlite_schema WHERE name = 'x_study'", ours, sizeof ours, &rc) ||
+	    !se_sql_scalar(s->db, "PRAGMA user_version", version, sizeof version, &rc))
 		return se_sql_fail(s, rc, d);
-	scalar(s->db, "SELECT version_num FROM alembic_version", alembic, sizeof alembic, &rc);
+	se_sql_scalar(s->db, "SELECT version_num FROM alembic_version", alembic, sizeof alembic, &rc);
 	if (strcmp(ours, "1"))
 		return se_sql_say(s, IR_EUNAVAILABLE, alembic[0] ? "an Optuna database that gradmill did not make; it was left alone"
 			: "a database of another program; it was left alone", d);
@@ -97,23 +97,19 @@ static const char *journal_pragma(void)
 	return fixed ? "PRAGMA journal_mode = WAL" : "PRAGMA journal_mode = TRUNCATE";
 }
 
-static ir_status prepare_one(se_store *s, query q, ir_diag *d)
-{
-	int rc = sqlite3_prepare_v3(s->db, se_sql_source[q], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[q], NULL);
-
-	return rc == SQLITE_OK ? IR_OK : se_sql_fail(s, rc, d);
-}
-
-/* Readers ask only what the first version could answer: they do not bring an older file up to date. */
+/* All statements; for readers those that read. */
 static ir_status prepare(se_store *s, bool write, ir_diag *d)
 {
-	static const query reading[] = {Q_FIND_STUDY, Q_HISTORY, Q_PARAMS, Q_FIND_KEY};
-	size_t n = write ? Q_COUNT : sizeof reading / sizeof *reading;
-	ir_status st = IR_OK;
+	for (int i = 0; i < Q_COUNT; i++) {
+		int rc;
 
-	for (size_t i = 0; st == IR_OK && i < n; i++)
-		st = prepare_one(s, write ? (query)i : reading[i], d);
-	return st;
+		if (!write && strncmp(se_sql_source[i], "SELECT", 6) != 0)
+			continue;
+		rc = sqlite3_prepare_v3(s->db, se_sql_source[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i], NULL);
+		if (rc != SQLITE_OK)
+			return se_sql_fail(s, rc, d);
+	}
+	return IR_OK;
 }
 
 static ir_status connect(se_store *s, int flags, ir_diag *d)
@@ -127,10 +123,11 @@ static ir_status connect(se_store *s, int flags, ir_diag *d)
 	return IR_OK;
 }
 
-static ir_status open_read(se_store *s, ir_diag *d)
+/* The file as it is, whatever its version. */
+static ir_status connect_read(se_store *s, int *schema, ir_diag *d)
 {
 	char count[32];
-	int rc, schema;
+	int rc;
 	ir_status st;
 
 	if (access(s->path, F_OK))
@@ -139,14 +136,45 @@ static ir_status open_read(se_store *s, ir_diag *d)
 	if (st != IR_OK)
 		return st;
 	/* A driver was killed inside a commit: only a writer may roll that back, so become one for this once. */
-	if (!scalar(s->db, "SELECT count(*) FROM sqlite_schema", count, sizeof count, &rc) && (rc & 0xff) == SQLITE_READONLY) {
+	if (!se_sql_scalar(s->db, "SELECT count(*) FROM sqlite_schema", count, sizeof count, &rc) &&
+	    (rc & 0xff) == SQLITE_READONLY) {
 		sqlite3_close(s->db);
 		st = connect(s, SQLITE_OPEN_READWRITE, d);
 	}
 	if (st == IR_OK)
-		st = identify(s, &schema, d);
-	if (st == IR_OK && !schema)
+		st = identify(s, schema, d);
+	if (st == IR_OK && !*schema)
 		st = se_sql_say(s, IR_EUNAVAILABLE, "the database is empty", d);
+	return st;
+}
+
+/* An older file lacks columns that our statements name, and a reader must not add them: it looks at a copy that has
+ * them. The copy is SQLite's own temporary file, gone with the connection. */
+static ir_status read_copy(se_store *s, ir_diag *d)
+{
+	sqlite3 *old = s->db;
+	sqlite3_backup *b;
+	int rc = sqlite3_open_v2("", &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE, NULL);
+	ir_status st;
+
+	if (rc == SQLITE_OK) {
+		b = sqlite3_backup_init(s->db, "main", old, "main");
+		if (b)
+			sqlite3_backup_step(b, -1); /* finish repeats its failure */
+		rc = b ? sqlite3_backup_finish(b) : sqlite3_extended_errcode(s->db);
+	}
+	st = rc == SQLITE_OK ? upgrade(s, d) : se_sql_fail(s, rc, d);
+	sqlite3_close(old);
+	return st;
+}
+
+static ir_status open_read(se_store *s, ir_diag *d)
+{
+	int schema;
+	ir_status st = connect_read(s, &schema, d);
+
+	if (st == IR_OK && schema < SCHEMA_VERSION)
+		st = read_copy(s, d);
 	if (st == IR_OK)
 		st = exec(s, "PRAGMA query_only = ON", d);
 	return st;
@@ -170,27 +198,47 @@ static ir_status open_write(se_store *s, ir_diag *d)
 	return st;
 }
 
-ir_status se_store_open(const char *path, se_open how, se_store **out, ir_diag *d)
+static se_store *new_store(const char *path)
 {
 	se_store *s = ir_xmalloc(1, sizeof *s);
-	ir_status st;
 
-	*out = NULL;
 	s->lease = -1;
 	s->path = ir_xmalloc(strlen(path) + 1, 1);
 	strcpy(s->path, path);
+	return s;
+}
+
+/* The end of every way to open: a store, or none and a message. */
+static ir_status hand_out(se_store *s, ir_status st, se_store **out)
+{
+	if (st != IR_OK) {
+		se_store_close(s);
+		s = NULL;
+	}
+	*out = s;
+	return st;
+}
+
+ir_status se_store_open(const char *path, se_open how, se_store **out, ir_diag *d)
+{
+	se_store *s = new_store(path);
+	ir_status st;
+
 	if (se_is_folder(path))
 		st = se_sql_say(s, IR_EIO, "is a directory", d);
 	else
 		st = how == SE_OPEN_READ ? open_read(s, d) : open_write(s, d);
 	if (st == IR_OK)
 		st = prepare(s, how == SE_OPEN_WRITE, d);
-	if (st != IR_OK) {
-		se_store_close(s);
-		return st;
-	}
-	*out = s;
-	return IR_OK;
+	return hand_out(s, st, out);
+}
+
+ir_status se_sql_open_as_is(const char *path, se_store **out, ir_diag *d)
+{
+	se_store *s = new_store(path);
+	int schema;
+
+	return hand_out(s, se_is_folder(path) ? se_sql_say(s, IR_EIO, "is a directory", d) : connect_read(s, &schema, d), out);
 }
 
 void se_store_close(se_store *s)

@@ -2,6 +2,7 @@
  * Whole files. Reading works on pipes and devices too, so sizes are found by reading, never by asking.
  * Writing goes through a temporary file in the same folder and a rename: a reader, or a crash, sees the old
  * file or the new one. Devices and pipes are written directly; a rename would replace them. */
+#define _GNU_SOURCE /* renameat2 */
 #include "ir/base/str.h"
 
 #include <errno.h>
@@ -155,4 +156,30 @@ ir_status ir_file_write(const char *path, const void *data, size_t n)
 ir_status ir_file_write_fast(const char *path, const void *data, size_t n)
 {
 	return write_file(path, data, n, false);
+}
+
+/* rename() would replace what is there. NFS cannot be asked not to, but it has links; FAT has no links. */
+static bool rename_new(const char *temp, const char *path)
+{
+	if (!renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE))
+		return true;
+	if ((errno != EINVAL && errno != ENOSYS) || link(temp, path) != 0)
+		return false;
+	unlink(temp); /* the file has its name; a second one does no harm */
+	return true;
+}
+
+ir_status ir_file_publish(const char *temp, const char *path)
+{
+	int fd = open(temp, O_RDONLY | O_CLOEXEC), why;
+	bool ok = fd >= 0 && fsync(fd) == 0;
+
+	why = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = why;
+	if (!ok || !rename_new(temp, path))
+		return IR_EIO;
+	sync_folder(path);
+	return IR_OK;
 }

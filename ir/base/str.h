@@ -42,6 +42,10 @@ IR_MUSTUSE ir_status ir_file_write(const char *path, const void *data, size_t n)
  * whose files carry a checksum. */
 IR_MUSTUSE ir_status ir_file_write_fast(const char *path, const void *data, size_t n);
 
+/* Gives the file temp the name path, in the same folder, if nothing has it yet; both are on the disk when this returns.
+ * IR_EIO, with the reason in errno (EEXIST: something has it): temp is still there, under its own name. */
+IR_MUSTUSE ir_status ir_file_publish(const char *temp, const char *path);
+
 /* Edit distance, for "did you mean"; at most cap is looked at. */
 size_t ir_distance(const char *a, const char *b);
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -89,6 +90,37 @@ static void files(void **state)
 	assert_int_equal(ir_file_write("/nonexistent/f", "x", 1), IR_EIO);
 	unlink(path.s);
 	assert_int_equal(rmdir(dir), 0); /* no temporary file is left */
+	sb_fini(&path);
+	sb_fini(&s);
+}
+
+/* A name is given to a file once; what has it already stays. */
+static void published_files(void **state)
+{
+	char dir[] = "/tmp/gm_unit_XXXXXX";
+	ir_str temp, path, s;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	sb_init(&temp);
+	sb_init(&path);
+	sb_init(&s);
+	sb_printf(&temp, "%s/temp", dir);
+	sb_printf(&path, "%s/f", dir);
+	assert_int_equal(ir_file_publish(temp.s, path.s), IR_EIO); /* nothing to publish */
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(ir_file_write(temp.s, "one", 3), IR_OK);
+	assert_int_equal(ir_file_publish(temp.s, path.s), IR_OK);
+	assert_int_equal(access(temp.s, F_OK), -1);
+	assert_int_equal(ir_file_write(temp.s, "two", 3), IR_OK);
+	assert_int_equal(ir_file_publish(temp.s, path.s), IR_EIO);
+	assert_int_equal(errno, EEXIST);
+	assert_int_equal(ir_file_read(path.s, 3, &s), IR_OK);
+	assert_string_equal(s.s, "one");
+	unlink(temp.s);
+	unlink(path.s);
+	assert_int_equal(rmdir(dir), 0);
+	sb_fini(&temp);
 	sb_fini(&path);
 	sb_fini(&s);
 }
@@ -206,6 +238,7 @@ int main(void)
 		cmocka_unit_test(arena_is_zeroed_and_aligned),
 		cmocka_unit_test(doubles_read_back),
 		cmocka_unit_test(files),
+		cmocka_unit_test(published_files),
 		cmocka_unit_test(file_modes),
 		cmocka_unit_test(json_values),
 		cmocka_unit_test(visible_text),
