@@ -108,6 +108,8 @@ static int check(arguments *a)
 		return usage("--time: must be more than 0");
 	if (o->threads > CC_MAX_THREADS)
 		return usage("--threads: at most 1024");
+	if (o->delay > SE_MAX_DELAY)
+		return usage("--delay: at most 64");
 	if (o->time < 0)
 		o->time = 0; /* not given */
 	if (!o->trials && o->time <= 0 && !a->models)
@@ -187,6 +189,7 @@ static int parse(int argc, char **argv, arguments *a)
 		{"batch", IR_OPT_INT, &o->batch, 1, "B", "fix the batch size (64, 128 or 256; 128 with --models)"},
 		{"limit-train", IR_OPT_INT, &o->limit_train, 1, "N", "train on N rows only"},
 		{"sampler", IR_OPT_STRING, &o->sampler, 0, "NAME", "who proposes trials: random, evolution or local (random)"},
+		{"delay", IR_OPT_INT, &o->delay, 1, "D", "a proposal knows results at least D trials back; at most D workers (8)"},
 		{"pruner", IR_OPT_STRING, &a->pruner, 0, "NAME", "who stops bad trials early (none)"},
 		{"jobs", IR_OPT_STRING, &a->jobs, 0, "J", "workers, 1 to 16, or auto: one per core, idle cores help the others (auto)"},
 		{"threads", IR_OPT_INT, &o->threads, 1, "T", "threads of each worker (cores / jobs)"},
@@ -232,7 +235,7 @@ static int run(arguments *a)
 int se_cmd_search(int argc, char **argv)
 {
 	arguments a = {.o = {.study = "default", .seed = SE_UNSET, .limit_train = SE_UNSET, .latent = SE_UNSET,
-		.epochs = SE_UNSET, .batch = SE_UNSET, .finalists = 3, .time = -1, .trial_time = 3600}};
+		.epochs = SE_UNSET, .batch = SE_UNSET, .delay = SE_UNSET, .finalists = 3, .time = -1, .trial_time = 3600}};
 	int rc = parse(argc, argv, &a);
 
 	if (rc >= 0)

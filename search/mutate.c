@@ -140,6 +140,20 @@ void se_mutate(const se_space *sp, const se_genome *parent, se_dice *d, se_genom
 	}
 }
 
+void se_grow(const se_space *sp, se_dice *d, se_genome *g)
+{
+	for (size_t i = 0; i < sp->n; i++)
+		if (sp->param[i].budget && !isnan(g->v[i]) && throw(d) < .5)
+			g->v[i] = fmin(sp->param[i].high, floor(g->v[i] * 1.5));
+}
+
+void se_shrink(const se_space *sp, se_dice *d, se_genome *g)
+{
+	for (size_t i = 0; i < sp->n; i++)
+		if (sp->param[i].budget && !isnan(g->v[i]))
+			g->v[i] = se_param_at(&sp->param[i], .25 * throw(d));
+}
+
 static void put_value(const se_space *sp, const se_genome *g, size_t i, ir_str *out)
 {
 	if (isnan(g->v[i]))

@@ -70,6 +70,18 @@ void se_sampling_random(const se_sampling *s, int64_t number, int64_t draw, se_g
 	}
 }
 
+void se_sampling_first(const se_sampling *s, int64_t number, int64_t draw, se_genome *g)
+{
+	se_dice d = se_sampling_dice(s, number, draw);
+
+	d.at += DICE_PER_DRAW / 2; /* behind the numbers that the point itself takes */
+	if (number == 0 && draw == 0)
+		se_space_usual(s->space, g);
+	else
+		se_sampling_random(s, number, draw, g);
+	se_shrink(s->space, &d, g);
+}
+
 se_sampler *se_sampler_new(const se_sampler_kind *k, const se_space *sp, uint64_t seed, int64_t delay)
 {
 	se_sampler *s = ir_xmalloc(1, sizeof *s);

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/sampler_evolution.c -- regularised (ageing) evolution, Real et al. 2019: of the last POPULATION outcomes a
  * tournament picks a parent, the child is one mutation away. Nothing dies of being bad, everything dies of age, so a
- * trial that was lucky does not stay for ever. Sizes for trials of seconds, a hundred to a thousand of them; the paper
- * has 100 and 25 for twenty thousand. */
+ * trial that was lucky does not stay for ever. The first proposal is the default point, the next ones are random; both
+ * get little of every budget (space.h), children of good parents more and more.
+ *
+ * Sizes for trials of seconds, some fifty to a thousand of them; the paper has 100 and 25 for twenty thousand. A model of
+ * such searches (ten minutes, two workers, values and costs as measured on Fashion-MNIST) ended at 0.00709 with them, at
+ * 0.00724 with a tournament of 8, at 0.00739 without the default point and growing budgets. */
 #include <math.h>
 #include "search/sampler.h"
 
-#define RANDOM 16     /* proposals before the first child */
+#define RANDOM 8      /* proposals before the first child */
 #define POPULATION 24
-#define TOURNAMENT 8  /* drawn with replacement */
+#define TOURNAMENT 16 /* drawn with replacement */
 
 typedef struct evolution {
 	se_told member[POPULATION]; /* a ring */
@@ -32,7 +36,7 @@ static int64_t ask(void *self, const se_sampling *s, int64_t number, int64_t dra
 	const se_told *best = NULL;
 
 	if (number < RANDOM || !n || draw >= SE_MANY_DRAWS) {
-		se_sampling_random(s, number, draw, g);
+		se_sampling_first(s, number, draw, g);
 		return -1;
 	}
 	for (int i = 0; i < TOURNAMENT; i++) {
@@ -42,6 +46,7 @@ static int64_t ask(void *self, const se_sampling *s, int64_t number, int64_t dra
 			best = t;
 	}
 	se_mutate(s->space, &best->genome, &d, g);
+	se_grow(s->space, &d, g);
 	return best->number;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/sampler_local.c -- local search (White et al. 2020, "query until better"): every proposal is one mutation away
  * from the best outcome of this climb; when nothing better has come for a while, the next climb starts from random
- * points. */
+ * points. Begins with the default point and little of every budget, as evolution does. */
 #include <math.h>
 #include "search/sampler.h"
 
@@ -42,10 +42,11 @@ static int64_t ask(void *self, const se_sampling *s, int64_t number, int64_t dra
 	se_dice d = se_sampling_dice(s, number, draw);
 
 	if (!l->climbing || draw >= SE_MANY_DRAWS) {
-		se_sampling_random(s, number, draw, g);
+		se_sampling_first(s, number, draw, g);
 		return -1;
 	}
 	se_mutate(s->space, &l->best.genome, &d, g);
+	se_grow(s->space, &d, g);
 	return l->best.number;
 }
 

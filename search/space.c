@@ -24,20 +24,20 @@ enum {
 /* Ranges such that the median random trial is sane. The loss is a mean over all features, so gradients are small and
  * plain momentum needs rates that look large. */
 static const se_param dense[D_COUNT] = {
-	[D_STEM] = {"stem_width", WORDS("96", "128", "192", "256", "384", "512"), ALWAYS, .shape = true},
-	[D_BLOCKS] = {"blocks", COUNT(0, 3), ALWAYS, .shape = true},
-	[D_LAYERS] = {"layers", COUNT(1, 2), ONLY(D_BLOCKS, 1u << 1 | 1u << 2 | 1u << 3), .shape = true},
-	[D_ACTIVATION] = {"activation", WORDS("relu", "gelu", "tanh"), ALWAYS, .shape = true},
-	[D_SKIP] = {"skip", WORDS("none", "block", "stage"), ONLY(D_BLOCKS, 1u << 1 | 1u << 2 | 1u << 3), .shape = true},
-	[D_LATENT] = {"latent", WORDS("8", "16", "32", "64"), ALWAYS, .shape = true},
-	[D_OPTIMIZER] = {"optimizer", WORDS("adam", "adamw", "sgd"), ALWAYS},
-	[D_LR] = {"lr", LOG(5e-4, 5e-3), ONLY(D_OPTIMIZER, 1u << 0 | 1u << 1)},
-	[D_LR_SGD] = {"lr_sgd", LOG(1, 10), ONLY(D_OPTIMIZER, 1u << 2)},
-	[D_SCHEDULE] = {"schedule", WORDS("constant", "cosine"), ALWAYS},
-	[D_WEIGHT_DECAY] = {"weight_decay", LOG(1e-4, 1e-1), ONLY(D_OPTIMIZER, 1u << 1)},
-	[D_CLIP] = {"clip_norm", WORDS("0", "1", "5"), ALWAYS},
-	[D_BATCH] = {"batch", WORDS("64", "128", "256", "32"), ALWAYS},
-	[D_EPOCHS] = {"epochs", LOG_COUNT(3, 16), ALWAYS},
+	[D_STEM] = {"stem_width", WORDS("96", "128", "192", "256", "384", "512"), ALWAYS, .shape = true, .usual = 3},
+	[D_BLOCKS] = {"blocks", COUNT(0, 3), ALWAYS, .shape = true, .usual = 1},
+	[D_LAYERS] = {"layers", COUNT(1, 2), ONLY(D_BLOCKS, 1u << 1 | 1u << 2 | 1u << 3), .shape = true, .usual = 2},
+	[D_ACTIVATION] = {"activation", WORDS("relu", "gelu", "tanh"), ALWAYS, .shape = true, .usual = 1},
+	[D_SKIP] = {"skip", WORDS("none", "block", "stage"), ONLY(D_BLOCKS, 1u << 1 | 1u << 2 | 1u << 3), .shape = true, .usual = 1},
+	[D_LATENT] = {"latent", WORDS("8", "16", "32", "64"), ALWAYS, .shape = true, .usual = 2},
+	[D_OPTIMIZER] = {"optimizer", WORDS("adam", "adamw", "sgd"), ALWAYS, .usual = 0},
+	[D_LR] = {"lr", LOG(5e-4, 5e-3), ONLY(D_OPTIMIZER, 1u << 0 | 1u << 1), .usual = 1e-3},
+	[D_LR_SGD] = {"lr_sgd", LOG(1, 10), ONLY(D_OPTIMIZER, 1u << 2), .usual = 5},
+	[D_SCHEDULE] = {"schedule", WORDS("constant", "cosine"), ALWAYS, .usual = 1},
+	[D_WEIGHT_DECAY] = {"weight_decay", LOG(1e-4, 1e-1), ONLY(D_OPTIMIZER, 1u << 1), .usual = 1e-2},
+	[D_CLIP] = {"clip_norm", WORDS("0", "1", "5"), ALWAYS, .usual = 0},
+	[D_BATCH] = {"batch", WORDS("64", "128", "256", "32"), ALWAYS, .usual = 1},
+	[D_EPOCHS] = {"epochs", LOG_COUNT(3, 16), ALWAYS, .usual = 5, .budget = true},
 };
 
 /* Given models: the fixed settings of every trial, recorded like sampled ones. */
@@ -204,6 +204,15 @@ bool se_genome_active(const se_space *sp, const se_genome *g, size_t i)
 	if (isnan(g->v[p->when]) || g->v[p->when] < 0 || g->v[p->when] > 31)
 		return false;
 	return p->among >> (unsigned)g->v[p->when] & 1;
+}
+
+void se_space_usual(const se_space *sp, se_genome *g)
+{
+	for (size_t i = 0; i < SE_MAX_PARAMS; i++)
+		g->v[i] = NAN;
+	for (size_t i = 0; i < sp->n; i++)
+		if (se_genome_active(sp, g, i)) /* pinned ones have another range */
+			g->v[i] = se_param_has(&sp->param[i], sp->param[i].usual) ? sp->param[i].usual : se_param_at(&sp->param[i], 0);
 }
 
 bool se_genome_check(const se_space *sp, const se_genome *g)

@@ -24,6 +24,9 @@ typedef struct se_param {
 	int when;                  /* -1: always there; else the row it depends on, which stands above it */
 	uint32_t among;            /* bit v set: there when that row's internal value is v */
 	bool shape;                /* decides the model text and nothing else, so the text stands for it in the trial key */
+	double usual;              /* internal value of the default point */
+	bool budget;               /* whole and logarithmic: more is better and takes longer, so a sampler that learns begins
+	                              with little and gives more to the children of good trials */
 } se_param;
 
 typedef struct se_space {
@@ -58,6 +61,9 @@ bool se_param_has(const se_param *p, double v);                   /* v is one of
 void se_param_print(const se_param *p, double v, ir_str *out);    /* readable: "gelu", "0.001", "128" */
 void se_param_distribution(const se_param *p, ir_str *out);       /* Optuna's distribution_json */
 
+/* The default point: what somebody would try first. */
+void se_space_usual(const se_space *sp, se_genome *g);
+
 bool se_genome_active(const se_space *sp, const se_genome *g, size_t i); /* does the condition of row i hold? */
 bool se_genome_check(const se_space *sp, const se_genome *g);            /* every value in range, the right ones NAN */
 /* Readable values by name; asking for a row that is not there or not active is a bug. */
@@ -74,6 +80,10 @@ typedef struct se_dice {
 } se_dice;
 
 void se_mutate(const se_space *sp, const se_genome *parent, se_dice *d, se_genome *child);
+/* Half of all children get half as much again of every budget. */
+void se_grow(const se_space *sp, se_dice *d, se_genome *g);
+/* Budgets drawn anew in the lowest quarter of their range. */
+void se_shrink(const se_space *sp, se_dice *d, se_genome *g);
 /* "lr: 0.001 -> 0.002, skip: none -> block"; "-": not there */
 void se_mutation_print(const se_space *sp, const se_genome *parent, const se_genome *child, ir_str *out);
 

@@ -49,6 +49,7 @@ static bool agree(const se_options *o, const se_study *old, se_study *st, ir_dia
 	ok &= same_int(d, "--latent", o->latent, old->latent, any, &st->latent);
 	ok &= same_int(d, "--epochs", o->epochs, old->epochs, any, &st->epochs);
 	ok &= same_int(d, "--batch", o->batch, old->batch, any, &st->batch);
+	ok &= same_int(d, "--delay", o->delay, old->delay, NULL, &st->delay);
 	if (!ok)
 		ir_note(d, nowhere, IR_E_study_anew);
 	return ok;
@@ -72,7 +73,7 @@ static bool fresh(const se_options *o, se_study *st, ir_diag *d)
 	st->latent = or_zero(o->latent);
 	st->epochs = or_zero(o->epochs);
 	st->batch = or_zero(o->batch);
-	st->delay = SE_DELAY;
+	st->delay = o->delay == SE_UNSET ? SE_DELAY : o->delay;
 	return true;
 }
 

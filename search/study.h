@@ -11,7 +11,7 @@ typedef struct se_options {
 	const char *db, *study;
 	const char *data, *space, *sampler; /* NULL: unset */
 	const char *const *models;          /* NULL-terminated file names; NULL: sample */
-	int64_t seed, limit_train, latent, epochs, batch; /* SE_UNSET */
+	int64_t seed, limit_train, latent, epochs, batch, delay; /* SE_UNSET */
 	int64_t trials;  /* of the study, all runs together; 0: no limit */
 	double time;     /* seconds of this run; 0: no limit */
 	int64_t jobs, threads; /* 0: from the number of cores */

@@ -11,7 +11,7 @@
 static const se_study old = {.id = 1, .name = "s", .space = "dense", .sampler = "random", .data = "fashion-mnist", .seed = 5,
 	.epochs = 2, .delay = 16};
 static const se_options none = {.study = "s", .seed = SE_UNSET, .limit_train = SE_UNSET, .latent = SE_UNSET,
-	.epochs = SE_UNSET, .batch = SE_UNSET};
+	.epochs = SE_UNSET, .batch = SE_UNSET, .delay = SE_UNSET};
 
 static void left_out(void **state)
 {
@@ -40,7 +40,7 @@ static void everything_disagrees(void **state)
 		"error: --epochs: the study was started with 2, not with 3 [study_option]\n"
 		"note: another --study starts anew [study_anew]\n";
 	se_options o = {.study = "s", .data = "x.idx", .space = "dense", .seed = 0, .limit_train = 100, .latent = 8, .epochs = 3,
-		.batch = SE_UNSET};
+		.batch = SE_UNSET, .delay = SE_UNSET};
 	ir_diag *d = ir_diag_new();
 	se_study st;
 	ir_str s;
