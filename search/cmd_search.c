@@ -11,6 +11,7 @@
 #include "search/cmd.h"
 #include "search/driver.h"
 #include "search/output.h"
+#include "search/pool.h"
 #include "search/sampler.h"
 #include "search/wire.h"
 
@@ -56,8 +57,8 @@ static int check(arguments *a)
 		return usage("--time: must be more than 0");
 	if (o->threads > CC_MAX_THREADS)
 		return usage("--threads: at most 1024");
-	if (o->jobs > 4)
-		return usage("--jobs: at most 4");
+	if (o->jobs > SE_MAX_JOBS)
+		return usage("--jobs: at most 16");
 	if (o->time < 0)
 		o->time = 0; /* not given */
 	if (!o->trials && o->time <= 0 && !a->models)
@@ -138,7 +139,7 @@ static int parse(int argc, char **argv, arguments *a)
 		{"limit-train", IR_OPT_INT, &o->limit_train, 1, "N", "train on N rows only"},
 		{"sampler", IR_OPT_STRING, &o->sampler, 0, "NAME", "who proposes trials (random)"},
 		{"pruner", IR_OPT_STRING, &a->pruner, 0, "NAME", "who stops bad trials early (none)"},
-		{"jobs", IR_OPT_INT, &o->jobs, 1, "J", "workers, 1 to 4 (one per core)"},
+		{"jobs", IR_OPT_INT, &o->jobs, 1, "J", "workers, 1 to 16 (one per core)"},
 		{"threads", IR_OPT_INT, &o->threads, 1, "T", "threads of each worker (cores / jobs)"},
 		{"seed", IR_OPT_INT, &o->seed, 0, "S", "same seed, same trials (0)"},
 		{"finalists", IR_OPT_INT, &o->finalists, 0, "K", "trials that see the test rows at the end (3)"},

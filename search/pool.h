@@ -9,7 +9,7 @@
 #include "ir/base/status.h"
 #include "search/wire.h"
 
-#define SE_MAX_JOBS 4
+#define SE_MAX_JOBS 16
 
 typedef enum se_worker_state { SE_WORKER_NONE, SE_WORKER_STARTING, SE_WORKER_IDLE, SE_WORKER_BUSY } se_worker_state;
 

@@ -40,7 +40,7 @@ fi
 search "$TMP/a.db" --trials 10 --jobs 1 --threads 1 --json >"$TMP/a.json" 2>"$TMP/log" || { fail "search"; cat "$TMP/log"; exit 1; }
 repro "$TMP/a.db" >"$TMP/a.txt"
 [ "$(wc -l <"$TMP/a.txt")" -eq 10 ] || fail "10 trials wanted: $(wc -l <"$TMP/a.txt")"
-for how in "2 1" "1 2" "3 1"; do
+for how in "2 1" "1 2" "6 1"; do
 	set -- $how
 	search "$TMP/b.db" --trials 10 --jobs "$1" --threads "$2" >/dev/null 2>&1
 	repro "$TMP/b.db" >"$TMP/b.txt"
@@ -162,6 +162,7 @@ check "replay of it" "$GM" replay "$TMP/own.db" 0
 idx "$TMP/own.idx"
 check "other data in it are refused" code 65 "$GM" search --db "$TMP/own.db" --trials 2
 check "the message says so" grep -q 'data have changed' "$TMP/said"
+check "too many jobs" code 64 "$GM" search --db "$TMP/a.db" --jobs 17
 check "too many threads" code 64 "$GM" search --db "$TMP/a.db" --threads 1025
 check "train: too many threads" code 64 "$GM" train examples/seed.gm --data fashion-mnist --threads 1025
 for option in save loss-log save-grads; do
