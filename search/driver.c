@@ -130,7 +130,7 @@ static ir_status on_ready(se_driver *v, se_worker *w, const se_message *m)
 	if (v->opened)
 		return IR_OK;
 	v->opened = true;
-	return se_driver_open_study(v, m);
+	return se_driver_open_study(v);
 }
 
 ir_status se_driver_message(se_driver *v, size_t who, const se_message *m)
@@ -140,9 +140,8 @@ ir_status se_driver_message(se_driver *v, size_t who, const se_message *m)
 
 	switch (m->kind) {
 	case SE_M_hello:
-		if (m->version == SE_WIRE_VERSION && m->build && !strcmp(m->build, SE_VERSION))
-			return IR_OK;
-		return se_driver_say(v, IR_EINTERNAL, "the worker is of another version");
+		return se_pool_open(&v->pool, who, m) ? IR_OK
+			: se_driver_say(v, IR_EINTERNAL, "the worker is of another version");
 	case SE_M_ready:
 		return on_ready(v, w, m);
 	case SE_M_error:
@@ -334,17 +333,29 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* Everything between the first worker and the last. */
-static ir_status run(se_driver *v)
+/* All of them at first; later those that died at their start. */
+static ir_status start_workers(se_driver *v)
 {
 	ir_status st = IR_OK;
 
+	for (size_t i = 0; st == IR_OK && i < v->pool.n; i++)
+		if (v->pool.worker[i].state == SE_WORKER_NONE)
+			st = se_pool_start(&v->pool, i, v->d);
+	return st;
+}
+
+/* Everything between the first worker and the last. */
+static ir_status run(se_driver *v)
+{
+	ir_status st;
+
 	if (!se_driver_anything(v))
 		return IR_OK;
+	st = start_workers(v);
+	if (st == IR_OK)
+		st = se_driver_load_data(v); /* they wait for an answer to their hello */
 	while (st == IR_OK && !v->opened && !se_driver_stops()) {
-		for (size_t i = 0; st == IR_OK && i < v->pool.n; i++)
-			if (v->pool.worker[i].state == SE_WORKER_NONE) /* at first, and when it died at its start */
-				st = se_pool_start(&v->pool, i, v->d);
+		st = start_workers(v);
 		if (st == IR_OK)
 			st = se_driver_wait(v);
 	}
@@ -368,7 +379,7 @@ ir_status se_search(const se_options *o, se_summary *out, bool *usage, ir_diag *
 	out->best_number = -1;
 	v->o = o;
 	v->d = d;
-	v->final_number = v->final_worker = v->floor_worker = -1;
+	v->final_number = v->final_worker = v->floor_worker = v->data = -1;
 	v->arena = ar_open();
 	stops = asked = 0;
 	catch_signals();

@@ -49,6 +49,7 @@ typedef struct se_driver {
 	se_model *model; /* --models */
 	char **model_text;
 	size_t nmodel;
+	int data; /* where the workers find the data (le_share_new); -1: nowhere */
 	se_pool pool;
 	int deaths_at_start;
 	char target[256];
@@ -103,7 +104,8 @@ void se_driver_sweep(se_driver *v, const se_item *i); /* away with a file of a t
 
 /* setup.c */
 ir_status se_driver_prepare(se_driver *v, bool *usage);
-ir_status se_driver_open_study(se_driver *v, const se_message *ready); /* once the first worker has the data */
+ir_status se_driver_load_data(se_driver *v);  /* for all workers, while they start; does the study fit the data? */
+ir_status se_driver_open_study(se_driver *v); /* once the first worker has named its target */
 ir_status se_driver_say(se_driver *v, ir_status st, const char *text);
 void se_driver_free(se_driver *v);
 

@@ -12,18 +12,32 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "runtime/rt.h"
+#include "search/cmd.h"
 
 extern char **environ;
 
-void se_pool_init(se_pool *p, size_t n, const se_message *open)
+void se_pool_init(se_pool *p, size_t n, const se_message *open, int data)
 {
 	memset(p, 0, sizeof *p);
 	p->n = n < SE_MAX_JOBS ? n : SE_MAX_JOBS;
 	p->open = *open;
+	p->data = data;
+}
+
+/* What a worker sees: its pipes, our stderr, the data, nothing else. The pipes go first, for one of them may have the
+ * number that the data get; out is never 0, in was opened before it. A descriptor that has its number already only loses its
+ * close-on-exec. */
+static void give_files(posix_spawn_file_actions_t *files, int in, int out, int data)
+{
+	posix_spawn_file_actions_init(files);
+	posix_spawn_file_actions_adddup2(files, in, 0);
+	posix_spawn_file_actions_adddup2(files, out, 1);
+	posix_spawn_file_actions_adddup2(files, data, SE_DATA_FD);
+	posix_spawn_file_actions_addclosefrom_np(files, SE_DATA_FD + 1);
 }
 
 /* A process group of its own: Ctrl-C is for the driver, which lets running trials end. */
-static int spawn(pid_t *pid, int in, int out)
+static int spawn(pid_t *pid, int in, int out, int data)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -38,9 +52,7 @@ static int spawn(pid_t *pid, int in, int out)
 	sigaddset(&usual, SIGINT);
 	sigaddset(&usual, SIGTERM);
 	sigaddset(&usual, SIGPIPE);
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_adddup2(&files, in, 0);
-	posix_spawn_file_actions_adddup2(&files, out, 1);
+	give_files(&files, in, out, data);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setpgroup(&attr, 0);
@@ -74,7 +86,7 @@ ir_status se_pool_start(se_pool *p, size_t i, ir_diag *d)
 	int rc = pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC) ? errno : 0;
 
 	if (!rc)
-		rc = spawn(&w->pid, to[0], from[1]);
+		rc = spawn(&w->pid, to[0], from[1], p->data);
 	if (to[0] >= 0)
 		close(to[0]);
 	if (from[1] >= 0)
@@ -94,8 +106,15 @@ ir_status se_pool_start(se_pool *p, size_t i, ir_diag *d)
 	w->limit = false;
 	w->oom = oom_kills();
 	w->threads = (int)p->open.threads;
-	se_wire_send(&w->wire, &p->open); /* if it is dead already, its end of file says so soon enough */
 	return IR_OK;
+}
+
+bool se_pool_open(se_pool *p, size_t i, const se_message *hello)
+{
+	if (hello->version != SE_WIRE_VERSION || !hello->build || strcmp(hello->build, SE_VERSION))
+		return false;
+	se_wire_send(&p->worker[i].wire, &p->open); /* if it is dead already, its end of file says so soon enough */
+	return true;
 }
 
 static int bury(se_worker *w)

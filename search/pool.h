@@ -29,7 +29,8 @@ typedef struct se_worker {
 typedef struct se_pool {
 	size_t n;
 	se_worker worker[SE_MAX_JOBS];
-	se_message open; /* sent to every new worker; its text is the caller's */
+	se_message open; /* the answer to every worker's hello */
+	int data;        /* SE_DATA_FD of every worker: from le_share_new; the caller's */
 } se_pool;
 
 /* How a worker died. external: killed by a signal that nobody sends to oneself, and not for lack of memory: whatever it
@@ -42,9 +43,12 @@ typedef struct se_death {
 /* What happened. MESSAGE: *m is valid until the next call. DEATH: the place is empty again. */
 typedef enum se_pool_event { SE_POOL_NOTHING, SE_POOL_MESSAGE, SE_POOL_DEATH } se_pool_event;
 
-void se_pool_init(se_pool *p, size_t n, const se_message *open);
-/* STARTING; IR_EINTERNAL and a message if the process cannot be made. */
+/* n: workers, at most SE_MAX_JOBS. data stays open as long as workers are started. */
+void se_pool_init(se_pool *p, size_t n, const se_message *open, int data);
+/* STARTING: it says hello and waits. IR_EINTERNAL and a message if the process cannot be made. */
 IR_MUSTUSE ir_status se_pool_start(se_pool *p, size_t i, ir_diag *d);
+/* Answers a worker's hello: from now on the data must be there. False: the worker is of another version. */
+bool se_pool_open(se_pool *p, size_t i, const se_message *hello);
 void se_pool_stop(se_pool *p); /* closes the pipes and waits; workers are idle */
 void se_pool_kill(se_pool *p);
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "runtime/rt.h"
 #include "search/driver.h"
 #include "search/pool.h"
@@ -46,7 +47,7 @@ static ir_status on_message(again *g, const se_message *m)
 {
 	switch (m->kind) {
 	case SE_M_hello:
-		return IR_OK;
+		return se_pool_open(&g->pool, 0, m) ? IR_OK : fail(g, IR_EINTERNAL, "the worker is of another version");
 	case SE_M_ready:
 		se_wire_send(&g->pool.worker[0].wire, &g->task);
 		return IR_OK;
@@ -71,18 +72,31 @@ static ir_status on_message(again *g, const se_message *m)
 	return fail(g, IR_EINTERNAL, "the worker broke the protocol");
 }
 
+static ir_status share_data(again *g, const se_study *st)
+{
+	le_data data;
+	ir_status s = le_data_load(st->data, (uint64_t)st->seed, st->limit_train, &data, g->d);
+
+	if (s == IR_OK)
+		s = le_data_share(&data, g->pool.data, g->d);
+	le_data_free(&data);
+	return s;
+}
+
 static ir_status run(again *g, const se_study *st, int threads)
 {
-	se_message open = {.kind = SE_M_open, .data = st->data, .seed = st->seed, .limit_train = st->limit_train,
-		.threads = threads};
 	se_message m;
-	ir_status s;
 	size_t who;
 	se_death death;
+	int fd;
+	ir_status s = le_share_new(&fd, g->d);
 
 	signal(SIGPIPE, SIG_IGN);
-	se_pool_init(&g->pool, 1, &open);
-	s = se_pool_start(&g->pool, 0, g->d);
+	se_pool_init(&g->pool, 1, &(se_message){.kind = SE_M_open, .threads = threads}, fd);
+	if (s == IR_OK)
+		s = se_pool_start(&g->pool, 0, g->d);
+	if (s == IR_OK)
+		s = share_data(g, st); /* while the worker starts */
 	while (s == IR_OK && !g->done) {
 		switch (se_pool_next(&g->pool, 1000, NULL, &who, &m, &death)) {
 		case SE_POOL_MESSAGE: s = on_message(g, &m); break;
@@ -94,6 +108,8 @@ static ir_status run(again *g, const se_study *st, int threads)
 		se_pool_stop(&g->pool);
 	else
 		se_pool_kill(&g->pool);
+	if (fd >= 0)
+		close(fd);
 	return s;
 }
 

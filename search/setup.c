@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * search/setup.c -- how a search begins: the store, the study (new, or as it was left), its history, the workers'
- * opening message. */
+ * search/setup.c -- how a search begins: the store, the study (new, or as it was left), its history, the data, the
+ * workers' opening message. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <math.h>
@@ -187,12 +187,10 @@ static ir_status load(se_driver *v, bool *usage)
 
 /* Cores between and inside trials: one worker per core at most, so that none waits for another inside a step. Cores
  * that are left without a worker, or whose worker has nothing to do, go to the others (watch.c). */
-static void open_pool(se_driver *v)
+static ir_status open_pool(se_driver *v)
 {
 	int64_t cores = rt_cores(), jobs = v->o->jobs, threads = v->o->threads;
-	double bytes = (double)rt_memory();
-	se_message open = {.kind = SE_M_open, .data = v->study.data, .limit_train = v->study.limit_train,
-		.seed = v->study.seed};
+	ir_status st = le_share_new(&v->data, v->d);
 
 	v->spread = !jobs && !threads;
 	if (!jobs)
@@ -204,11 +202,9 @@ static void open_pool(se_driver *v)
 	if (!threads)
 		threads = cores > jobs ? cores / jobs : 1;
 	v->cores = (int)(v->spread ? cores : jobs * threads);
-	v->memory = v->o->trial_memory ? v->o->trial_memory : (int64_t)(0.8 * bytes / (double)jobs);
-	open.threads = threads;
-	open.most = v->spread ? cores : threads;
-	open.budget = v->memory;
-	se_pool_init(&v->pool, (size_t)jobs, &open);
+	se_pool_init(&v->pool, (size_t)jobs, &(se_message){.kind = SE_M_open, .threads = threads, .most = v->spread ? cores : threads},
+		     v->data);
+	return st;
 }
 
 static int64_t planned(const se_driver *v)
@@ -230,7 +226,7 @@ static ir_status open_space(se_driver *v)
 	return IR_OK;
 }
 
-/* A file that is not there, or empty, is made only when the workers have found the inputs good (se_driver_open_study). */
+/* A file that is not there, or empty, is made only when the inputs are known to be good (se_driver_open_study). */
 static bool has_history(const char *path)
 {
 	struct stat f;
@@ -306,9 +302,10 @@ ir_status se_driver_prepare(se_driver *v, bool *usage)
 	}
 	v->progress.planned = planned(v);
 	st = open_space(v);
+	if (st == IR_OK)
+		st = open_pool(v);
 	if (st != IR_OK)
 		return st;
-	open_pool(v);
 	if (v->o->as_new) {
 		v->before = v->study.id;
 		v->study.origin = v->study.name;
@@ -320,6 +317,8 @@ ir_status se_driver_prepare(se_driver *v, bool *usage)
 	st = strcmp(v->study.build, SE_BUILD) ? refuse_machine(v, "") : take_lease(v);
 	return st == IR_OK ? load(v, usage) : st;
 }
+
+/* ---- data ------------------------------------------------------------------------------------------------------------- */
 
 /* Rows of the smallest batch that any trial of the study takes. */
 static double smallest_batch(const se_driver *v)
@@ -339,41 +338,77 @@ static double smallest_batch(const se_driver *v)
 }
 
 /* Do the models take these rows, and does any batch? Said once, here, and not by every trial. */
-static ir_status fits_data(se_driver *v, const se_message *ready)
+static ir_status fits_data(se_driver *v, const le_data *data)
 {
 	double batch = smallest_batch(v);
 	bool ok = true;
 	char text[160];
 
 	for (size_t i = 0; i < v->nmodel; i++)
-		if (v->model[i].width != ready->width) {
-			ir_error(v->d, v->model[i].input, IR_E_input_width, (long long)v->model[i].width, (long long)ready->width);
+		if (v->model[i].width != data->table.width) {
+			ir_error(v->d, v->model[i].input, IR_E_input_width, (long long)v->model[i].width,
+				 (long long)data->table.width);
 			ok = false;
 		}
-	if (batch > (double)ready->ntrain) {
+	if (batch > (double)data->ntrain) {
 		snprintf(text, sizeof text, "%s%.0f rows do not fit the training set of %lld", v->study.batch || v->nmodel ? ""
-			: "even the smallest batch, ", batch, (long long)ready->ntrain);
+			: "even the smallest batch, ", batch, (long long)data->ntrain);
 		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_option, "--batch", text);
 		ok = false;
 	}
 	return ok ? IR_OK : IR_EINPUT;
 }
 
-/* A new study is written down now that its inputs are good and its sizes known; with --as-new it begins with the
- * finished trials of another. */
-static ir_status add_study(se_driver *v, const se_message *ready)
+/* An old study must meet the same data; a new one is of these. */
+static ir_status take_data(se_driver *v, const le_data *data)
+{
+	se_study *s = &v->study;
+	char key[IR_KEY_CHARS];
+	ir_status st = fits_data(v, data);
+
+	if (st != IR_OK)
+		return st;
+	ir_key_print(data->key, key);
+	if (s->id || v->before)
+		return strcmp(key, s->data_key)
+			? se_driver_say(v, IR_EINPUT, "the data have changed since the study began") : IR_OK;
+	s->data_key = ar_strdup(v->arena, key);
+	s->width = data->table.width;
+	s->ntrain = (int64_t)data->ntrain;
+	s->nval = (int64_t)data->nval;
+	s->ntest = (int64_t)data->ntest;
+	return IR_OK;
+}
+
+/* The data are in memory once, whatever the number of workers; each of those has its part of what is left. */
+ir_status se_driver_load_data(se_driver *v)
+{
+	le_data data;
+	ir_status st = le_data_load(v->study.data, (uint64_t)v->study.seed, v->study.limit_train, &data, v->d);
+
+	if (st == IR_OK)
+		st = take_data(v, &data);
+	if (st == IR_OK)
+		st = le_data_share(&data, v->data, v->d);
+	v->memory = (int64_t)((0.8 * (double)rt_memory() - (double)rt_live_bytes()) / (double)v->pool.n);
+	if (v->o->trial_memory && v->o->trial_memory < v->memory)
+		v->memory = v->o->trial_memory;
+	v->pool.open.budget = v->memory;
+	le_data_free(&data);
+	return st;
+}
+
+/* ---- the study -------------------------------------------------------------------------------------------------------- */
+
+/* A new study is written down now that its inputs are good; with --as-new it begins with the finished trials of another. */
+static ir_status add_study(se_driver *v)
 {
 	se_study *s = &v->study;
 	bool usage;
 	ir_status st = v->store ? IR_OK : open_store(v);
 
-	s->data_key = ar_strdup(v->arena, ready->data_key ? ready->data_key : "");
 	s->target = ar_strdup(v->arena, v->target);
 	s->build = SE_BUILD;
-	s->width = ready->width;
-	s->ntrain = ready->ntrain;
-	s->nval = ready->nval;
-	s->ntest = ready->ntest;
 	if (st == IR_OK)
 		st = se_store_add_study(v->store, s, v->d);
 	if (st == IR_OK && v->before)
@@ -385,16 +420,14 @@ static ir_status add_study(se_driver *v, const se_message *ready)
 	return st == IR_OK && v->before ? load(v, &usage) : st;
 }
 
-/* An old study must meet the same data. */
-ir_status se_driver_open_study(se_driver *v, const se_message *ready)
+ir_status se_driver_open_study(se_driver *v)
 {
-	const se_study *s = &v->study;
-	ir_status st = fits_data(v, ready);
+	ir_status st = IR_OK;
 
-	if (st == IR_OK && (s->id || v->before) && (!ready->data_key || strcmp(ready->data_key, s->data_key)))
-		return se_driver_say(v, IR_EINPUT, "the data have changed since the study began");
-	if (st == IR_OK)
-		st = !s->id ? add_study(v, ready) : strcmp(v->target, s->target) ? refuse_machine(v, ar_printf(v->arena, " on '%s'", v->target)) : IR_OK;
+	if (!v->study.id)
+		st = add_study(v);
+	else if (strcmp(v->target, v->study.target))
+		st = refuse_machine(v, ar_printf(v->arena, " on '%s'", v->target));
 	if (st == IR_OK)
 		st = se_driver_open_folder(v);
 	return st == IR_OK ? se_driver_plan_floors(v) : st;
@@ -404,6 +437,8 @@ void se_driver_free(se_driver *v)
 {
 	se_sampler_free(v->sampler);
 	se_store_close(v->store);
+	if (v->data >= 0)
+		close(v->data);
 	ar_free(v->arena);
 	free(v);
 }

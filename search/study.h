@@ -25,8 +25,8 @@ typedef struct se_options {
 	ir_arena *texts; /* with models: theirs, into which messages point; outlives the messages */
 } se_options;
 
-/* Fills *st (all but id, data_key, sizes, target, build, which only a worker knows) from options and defaults, or from
- * the study that exists. False after a message for every option at fault: a study is one experiment, and two
+/* Fills *st (all but id, data_key, sizes, target, build, which the data and a worker tell) from options and defaults, or
+ * from the study that exists. False after a message for every option at fault: a study is one experiment, and two
  * halves made with different settings are none. */
 bool se_study_resolve(const se_options *o, const se_study *old, se_study *st, ir_diag *d);
 

@@ -6,7 +6,7 @@
  *   driver: task         worker: epoch .. epoch result        (any number of times)
  *   driver: ask_floor    worker: floor
  *   driver: team         (at any time: how many threads to use from now on, at most open's "most")
- *   The driver ends a worker by closing the pipe. */
+ *   The driver ends a worker by closing the pipe. Data sets do not travel: a worker is born with one (SE_DATA_FD). */
 #ifndef SEARCH_WIRE_H
 #define SEARCH_WIRE_H
 
@@ -18,6 +18,7 @@
 #include "search/profile.h"
 
 #define SE_WIRE_VERSION 3
+#define SE_DATA_FD 3 /* descriptor of every worker: its data set (le_data_map) */
 #define SE_WIRE_MAX ((size_t)8 << 20) /* bytes of one message; a model text is at most a megabyte */
 
 #define SE_MESSAGES(X) X(hello) X(open) X(ready) X(error) X(task) X(epoch) X(result) X(ask_floor) X(floor) X(team)
@@ -32,23 +33,16 @@ typedef enum se_message_kind {
 /* KIND(name, messages that carry it). A field is always there; text and a profile may be null, a real is null for NaN. */
 #define IN(m) (1u << SE_M_##m)
 #define SE_FIELDS(TEXT, INT, REAL, PROFILE) \
-	INT(version, IN(hello) | IN(open)) \
+	INT(version, IN(hello)) \
 	TEXT(build, IN(hello)) \
-	TEXT(data, IN(open)) \
-	INT(limit_train, IN(open)) \
-	INT(seed, IN(open) | IN(task)) \
 	INT(threads, IN(open) | IN(team)) \
 	INT(most, IN(open)) \
 	INT(budget, IN(open)) \
 	TEXT(target, IN(ready)) \
-	TEXT(data_key, IN(ready)) \
-	INT(width, IN(ready)) \
-	INT(ntrain, IN(ready)) \
-	INT(nval, IN(ready)) \
-	INT(ntest, IN(ready)) \
 	INT(status, IN(error) | IN(result)) \
 	TEXT(cause, IN(error) | IN(result)) \
 	INT(number, IN(task) | IN(epoch) | IN(result)) \
+	INT(seed, IN(task)) \
 	TEXT(ir, IN(task)) \
 	TEXT(optimizer, IN(task)) \
 	TEXT(schedule, IN(task)) \

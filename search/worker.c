@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * search/worker.c -- the hidden command "worker": a long-lived process that trains what a driver sends it. It loads the
- * data once and keeps one compiler context for its life, so that the tenth variant finds the kernels of the first nine.
- * A crash in here (LLVM ends the process on internal errors) costs one trial's attempt and nothing else. */
+ * search/worker.c -- the hidden command "worker": a long-lived process that trains what a driver sends it. It maps the
+ * data that the driver has loaded for all workers, and keeps one compiler context for its life, so that the tenth variant
+ * finds the kernels of the first nine. A crash in here (LLVM ends the process on internal errors) costs one trial's
+ * attempt and nothing else. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <math.h>
@@ -31,8 +32,8 @@ typedef struct kept {
 typedef struct worker {
 	se_wire wire;
 	cc_context *context;
-	le_data data;
-	bool loaded;
+	le_data data; /* mapped: read only */
+	bool opened;
 	int threads; /* of schedules */
 	int team;    /* real ones, at most as many: the driver changes them, also while a trial runs */
 	bool measured;       /* the two below were tried */
@@ -48,47 +49,39 @@ typedef struct worker {
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
 /* A status alone needs a name in front; a message has one. */
-static void send_error(worker *w, ir_status st, const char *data, ir_diag *d)
+static void send_error(worker *w, ir_status st, ir_diag *d)
 {
 	se_message m = {.kind = SE_M_error, .status = st};
 
 	if (!ir_diag_size(d))
-		ir_report(d, (ir_loc){0, 0, 0}, IR_E_file, data ? data : "data", ir_status_text(st));
+		ir_report(d, (ir_loc){0, 0, 0}, IR_E_file, "worker", ir_status_text(st));
 	m.cause = ir_diag_get(d, 0)->text;
 	se_wire_send(&w->wire, &m);
 }
 
-static bool open_data(worker *w, const se_message *o)
+static bool open_worker(worker *w, const se_message *o)
 {
 	cc_context_options options = cc_context_default();
 	se_message m = {.kind = SE_M_ready};
-	char key[IR_KEY_CHARS];
 	ir_diag *d = ir_diag_new();
-	ir_status st = IR_EINPUT;
+	ir_status st = le_data_map(SE_DATA_FD, &w->data, d);
 	bool ok;
 
 	w->threads = (int)(o->most > o->threads ? o->most : o->threads);
 	w->team = (int)o->threads;
 	if (o->budget > 0)
 		rt_set_budget((size_t)o->budget);
-	if (o->data && !w->loaded)
-		st = le_data_load(o->data, (uint64_t)o->seed, o->limit_train, &w->data, d);
-	w->loaded = st == IR_OK;
+	close(SE_DATA_FD);
 	if (st == IR_OK)
 		st = cc_context_new(&options, &w->context, d);
-	if (st != IR_OK) {
-		send_error(w, st, o->data, d);
-		ir_diag_free(d);
-		return false;
+	w->opened = st == IR_OK;
+	if (w->opened) {
+		m.target = cc_context_target(w->context);
+		ok = se_wire_send(&w->wire, &m);
+	} else {
+		send_error(w, st, d);
+		ok = false;
 	}
-	ir_key_print(w->data.key, key);
-	m.data_key = key;
-	m.target = cc_context_target(w->context);
-	m.width = w->data.table.width;
-	m.ntrain = (int64_t)w->data.ntrain;
-	m.nval = (int64_t)w->data.nval;
-	m.ntest = (int64_t)w->data.ntest;
-	ok = se_wire_send(&w->wire, &m);
 	ir_diag_free(d);
 	return ok;
 }
@@ -254,11 +247,11 @@ static bool answer(worker *w, const se_message *m)
 {
 	switch (m->kind) {
 	case SE_M_open:
-		return open_data(w, m);
+		return !w->opened && open_worker(w, m);
 	case SE_M_task:
-		return w->loaded && run_task(w, m);
+		return w->opened && run_task(w, m);
 	case SE_M_ask_floor:
-		return w->loaded && find_floor(w, m);
+		return w->opened && find_floor(w, m);
 	case SE_M_team:
 		return w->team = (int)m->threads, true;
 	case SE_M_hello: case SE_M_ready: case SE_M_error: case SE_M_epoch: case SE_M_result: case SE_M_floor:
@@ -271,7 +264,8 @@ static bool answer(worker *w, const se_message *m)
 /* The pipes move away from 0 and 1, so that a library that prints cannot break the protocol. */
 static void take_pipes(se_wire *wire)
 {
-	int in = fcntl(0, F_DUPFD_CLOEXEC, 3), out = fcntl(1, F_DUPFD_CLOEXEC, 3), null = open("/dev/null", O_RDONLY);
+	int in = fcntl(0, F_DUPFD_CLOEXEC, SE_DATA_FD + 1), out = fcntl(1, F_DUPFD_CLOEXEC, SE_DATA_FD + 1);
+	int null = open("/dev/null", O_RDONLY);
 
 	dup2(null, 0);
 	dup2(2, 1);
@@ -304,8 +298,7 @@ int se_cmd_worker(int argc, char **argv)
 		if (w.keep[i].number >= 0)
 			le_weights_free(&w.keep[i].weights);
 	le_pca_free(w.pca);
-	if (w.loaded)
-		le_data_free(&w.data);
+	le_data_free(&w.data);
 	if (w.context)
 		cc_context_free(w.context);
 	se_wire_fini(&w.wire);

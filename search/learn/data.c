@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "search/learn/learn_int.h"
 
 #define FASHION_DIR "/usr/share/datasets/fashion-mnist/"
@@ -20,7 +21,7 @@ char *le_text_copy(const char *s)
 	return p;
 }
 
-static ir_status complain(ir_diag *d, ir_status s, const char *name, const char *text)
+ir_status le_complain(ir_diag *d, ir_status s, const char *name, const char *text)
 {
 	ir_report(d, (ir_loc){0}, IR_E_file, name, text);
 	return s;
@@ -34,12 +35,14 @@ static ir_status join(const char *name, le_table *a, le_table *b, ir_diag *d)
 
 	if (a->width != b->width || a->dtype != b->dtype) {
 		le_table_free(b);
-		return complain(d, IR_EINPUT, name, "training and test rows differ in width");
+		return le_complain(d, IR_EINPUT, name, "training and test rows differ in width");
 	}
 	s = rt_grow(&a->data, na, na + nb); /* u8 */
 	if (s == IR_OK) {
 		memcpy((char *)a->data + na, b->data, nb);
 		a->rows += b->rows;
+	} else {
+		le_complain(d, s, name, ir_status_text(s));
 	}
 	le_table_free(b);
 	return s;
@@ -55,11 +58,11 @@ static ir_status load_fashion(le_table *t, int64_t *trained, ir_diag *d)
 	if (s == IR_OK)
 		s = le_idx_read(FASHION_DIR "t10k-images-idx3-ubyte.gz", &test, quiet);
 	if (s == IR_ENOINPUT)
-		complain(d, s, "fashion-mnist", "not found in " FASHION_DIR
-			 ": install the Debian package dataset-fashion-mnist (apt install dataset-fashion-mnist)");
+		le_complain(d, s, "fashion-mnist", "not found in " FASHION_DIR
+			    ": install the Debian package dataset-fashion-mnist (apt install dataset-fashion-mnist)");
 	else
 		for (size_t i = 0; i < ir_diag_size(quiet); i++) /* text is "path: reason" already */
-			complain(d, s, "fashion-mnist", ir_diag_get(quiet, i)->text);
+			le_complain(d, s, "fashion-mnist", ir_diag_get(quiet, i)->text);
 	ir_diag_free(quiet);
 	*trained = t->rows;
 	return s == IR_OK ? join("fashion-mnist", t, &test, d) : s;
@@ -148,7 +151,7 @@ ir_status le_data_load(const char *name, uint64_t seed, int64_t limit_train, le_
 		trained = t.table.rows;
 	}
 	if (s == IR_OK && trained < 3)
-		s = complain(d, IR_EINPUT, name, "needs at least 3 rows, for training, validation and test");
+		s = le_complain(d, IR_EINPUT, name, "needs at least 3 rows, for training, validation and test");
 	if (s != IR_OK) {
 		le_table_free(&t.table);
 		return s;
@@ -164,6 +167,7 @@ void le_data_use_all(le_data *t, int64_t limit_train)
 	size_t rows = (size_t)t->table.rows, n = 0;
 	bool *held = ir_xmalloc(rows, sizeof *held);
 
+	IR_ASSERT(!t->map, "%s is mapped", t->name);
 	for (size_t i = 0; i < t->ntest; i++)
 		held[t->test[i]] = true;
 	free(t->train);
@@ -179,10 +183,14 @@ void le_data_use_all(le_data *t, int64_t limit_train)
 
 void le_data_free(le_data *t)
 {
-	le_table_free(&t->table);
-	free(t->name);
-	free(t->train);
-	free(t->val);
-	free(t->test);
+	if (t->map) {
+		munmap(t->map, t->map_bytes);
+	} else {
+		le_table_free(&t->table);
+		free(t->name);
+		free(t->train);
+		free(t->val);
+		free(t->test);
+	}
 	*t = (le_data){0};
 }

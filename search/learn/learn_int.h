@@ -60,4 +60,7 @@ IR_MUSTUSE ir_status le_run_weights(const le_run *r, le_weights *out, ir_key *ke
 
 char *le_text_copy(const char *s); /* heap */
 
+/* Reports "name: text" and returns s. */
+ir_status le_complain(ir_diag *d, ir_status s, const char *name, const char *text);
+
 #endif

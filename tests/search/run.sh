@@ -40,7 +40,7 @@ fi
 search "$TMP/a.db" --trials 10 --jobs 1 --threads 1 --json >"$TMP/a.json" 2>"$TMP/log" || { fail "search"; cat "$TMP/log"; exit 1; }
 repro "$TMP/a.db" >"$TMP/a.txt"
 [ "$(wc -l <"$TMP/a.txt")" -eq 10 ] || fail "10 trials wanted: $(wc -l <"$TMP/a.txt")"
-for how in "2 1" "1 2" "3 1"; do
+for how in "2 1" "1 2" "6 1"; do
 	set -- $how
 	search "$TMP/b.db" --trials 10 --jobs "$1" --threads "$2" >/dev/null 2>&1
 	repro "$TMP/b.db" >"$TMP/b.txt"
@@ -155,6 +155,14 @@ check "models that do not fit the data" code 65 "$GM" search --data fashion-mnis
 check "bad data, empty file" code 65 "$GM" search --data "$TMP/bad.idx" --db "$TMP/empty.db"
 check "it is still empty" test ! -s "$TMP/empty.db"
 check "none of them made a file" test ! -e "$TMP/none.db"
+idx() { { printf '\0\0\010\002\0\0\001\0\0\0\0\010'; head -c 2048 /dev/urandom; } >"$1"; } # 256 rows of 8
+idx "$TMP/own.idx"
+check "an IDX file" "$GM" search --data "$TMP/own.idx" --db "$TMP/own.db" --trials 1 --latent 8 --epochs 3 --batch 64 --quiet
+check "replay of it" "$GM" replay "$TMP/own.db" 0
+idx "$TMP/own.idx"
+check "other data in it are refused" code 65 "$GM" search --db "$TMP/own.db" --trials 2
+check "the message says so" grep -q 'data have changed' "$TMP/said"
+check "too many jobs" code 64 "$GM" search --db "$TMP/a.db" --jobs 17
 check "too many threads" code 64 "$GM" search --db "$TMP/a.db" --threads 1025
 check "train: too many threads" code 64 "$GM" train examples/seed.gm --data fashion-mnist --threads 1025
 for option in save loss-log save-grads; do

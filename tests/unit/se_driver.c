@@ -43,7 +43,7 @@ static int setup(void **state)
 	v->arena = ar_open();
 	v->study = (se_study){.name = "s", .space = "dense", .sampler = "random", .data = "x", .data_key = "k", .target = "t",
 		.build = "b", .delay = 16, .width = 784, .ntrain = 9, .nval = 1, .ntest = 2};
-	v->final_number = v->final_worker = v->floor_worker = -1;
+	v->final_number = v->final_worker = v->floor_worker = v->data = -1;
 	v->item = ar_new(v->arena, se_item, 1);
 	v->item[0] = (se_item){.id = 1, .number = 0, .state = SE_COMPLETE, .value = 1, .test_value = NAN, .home = -1};
 	v->nitem = v->settled = 1;
@@ -163,13 +163,13 @@ static void the_floor_worker_dies_later(void **state)
 	assert_int_equal(v->nlost, 0);
 }
 
-/* The worker's message names the file already. */
+/* The worker's message stands for itself. */
 static void a_worker_that_cannot_begin(void **state)
 {
 	se_driver *v = &((fixture *)*state)->v;
-	se_message m = {.kind = SE_M_error, .status = IR_ENOINPUT, .cause = "x: no such file"};
+	se_message m = {.kind = SE_M_error, .status = IR_EINPUT, .cause = "shared data: not a sealed file"};
 
-	assert_int_equal(se_driver_message(v, 0, &m), IR_ENOINPUT);
+	assert_int_equal(se_driver_message(v, 0, &m), IR_EINPUT);
 	assert_int_equal(ir_diag_get(v->d, 0)->id, IR_E_worker);
 	assert_string_equal(ir_diag_get(v->d, 0)->text, m.cause);
 }
@@ -184,7 +184,7 @@ static void a_worker_that_cannot_be_started(void **state)
 
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
 	none = (struct rlimit){3, old.rlim_max};
-	se_pool_init(&p, 1, &(se_message){.kind = SE_M_open});
+	se_pool_init(&p, 1, &(se_message){.kind = SE_M_open}, -1);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	st = se_pool_start(&p, 0, v->d);
 	setrlimit(RLIMIT_NOFILE, &old);
@@ -295,7 +295,7 @@ static void signals(void **state)
 			raise(SIGSTOP);
 			_exit(3);
 		}
-		se_pool_init(&p, 1, &(se_message){.kind = SE_M_open});
+		se_pool_init(&p, 1, &(se_message){.kind = SE_M_open}, -1);
 		se_wire_init(&p.worker[0].wire, open("/dev/null", O_RDONLY | O_CLOEXEC), -1);
 		p.worker[0].pid = child;
 		p.worker[0].state = SE_WORKER_BUSY;
