@@ -8,6 +8,7 @@
 /* How a run ended. */
 typedef struct se_summary {
 	int64_t trials, finished, failed, waiting; /* of the study */
+	int64_t run;                               /* trials that this run has ended */
 	int64_t best_number;                       /* -1: no valid trial */
 	double best_value, best_test_value;        /* NAN: none */
 	int64_t latent;

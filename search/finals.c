@@ -337,6 +337,7 @@ ir_status se_driver_sum_up(se_driver *v, se_summary *out)
 		out->latent = t.cell[5].i;
 	}
 	ar_free(a);
+	out->run = v->progress.finished - v->progress.before;
 	for (size_t i = 0; i < v->nitem; i++) {
 		out->finished += v->item[i].state == SE_COMPLETE;
 		out->failed += v->item[i].state == SE_FAIL || v->item[i].state == SE_PRUNED;
