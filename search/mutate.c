@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/mutate.c -- one step away from a point of a space: one parameter, now and then two, take another value; where
- * values have an order, most often one close by. What the change switches on is drawn, what it switches off goes. */
+ * values have an order, most often one close by. What the change switches on is drawn, what it switches off goes. And the
+ * point between two others. */
 #include <math.h>
 #include <string.h>
 #include "ir/base/arena.h"
@@ -9,6 +10,7 @@
 #define SECOND 0.25  /* chance of a second change, which leads out of a point whose neighbours are all known */
 #define FAR 0.25     /* chance that an ordered value jumps anywhere */
 #define SPREAD 0.15  /* standard deviation of a step, as a part of the range (of its logarithm) */
+#define OTHER 0.3    /* chance that a parameter comes from the second parent */
 #define MAX_VALUES 32
 
 static double throw(se_dice *d)
@@ -125,6 +127,20 @@ static void mend(const se_space *sp, se_dice *d, se_genome *g)
 		else if (!active)
 			g->v[i] = NAN;
 	}
+}
+
+void se_cross(const se_space *sp, const se_genome *a, const se_genome *b, se_dice *d, se_genome *child)
+{
+	for (size_t i = 0; i < sp->n; i++) {
+		bool from_b = throw(d) < OTHER;
+
+		child->v[i] = from_b ? b->v[i] : a->v[i];
+		if (!se_genome_active(sp, child, i))
+			child->v[i] = NAN;
+		else if (isnan(child->v[i])) /* one of them has it: b if a's was asked for, or a */
+			child->v[i] = from_b ? a->v[i] : b->v[i];
+	}
+	mend(sp, d, child); /* or none, where the condition holds for neither */
 }
 
 void se_mutate(const se_space *sp, const se_genome *parent, se_dice *d, se_genome *child)

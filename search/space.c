@@ -36,7 +36,7 @@ static const se_param dense[D_COUNT] = {
 	[D_SCHEDULE] = {"schedule", WORDS("constant", "cosine"), ALWAYS, .usual = 1},
 	[D_WEIGHT_DECAY] = {"weight_decay", LOG(1e-4, 1e-1), ONLY(D_OPTIMIZER, 1u << 1), .usual = 1e-2},
 	[D_CLIP] = {"clip_norm", WORDS("0", "1", "5"), ALWAYS, .usual = 0},
-	[D_BATCH] = {"batch", WORDS("64", "128", "256", "32"), ALWAYS, .usual = 1},
+	[D_BATCH] = {"batch", WORDS("64", "128", "256", "32"), ALWAYS, .usual = 0},
 	[D_EPOCHS] = {"epochs", LOG_COUNT(3, 16), ALWAYS, .usual = 5, .budget = true},
 };
 

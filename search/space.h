@@ -80,6 +80,8 @@ typedef struct se_dice {
 } se_dice;
 
 void se_mutate(const se_space *sp, const se_genome *parent, se_dice *d, se_genome *child);
+/* Most parameters of a, some of b. */
+void se_cross(const se_space *sp, const se_genome *a, const se_genome *b, se_dice *d, se_genome *child);
 /* Half of all children get half as much again of every budget. */
 void se_grow(const se_space *sp, se_dice *d, se_genome *g);
 /* Budgets drawn anew in the lowest quarter of their range. */

@@ -153,6 +153,36 @@ static const char *model_with(const char *const *w)
 }
 
 /* The leaves that a step adds are out of reach of a model's names: the same model with other names trains the same. */
+static bool change_team(void *ctx, int64_t step, int64_t steps, double loss)
+{
+	int *team = *(int **)ctx;
+
+	(void)steps, (void)loss;
+	*team = (int)(step / 7 % 4); /* 0 and 4 are too few and too many: the nearest that there is */
+	return true;
+}
+
+/* The team of real threads may change between two chunks of steps: three threads of a schedule, one to three to play
+ * them. */
+static void a_team_that_changes(void **state)
+{
+	le_config c = config();
+	le_result fixed, changing;
+	int team = 1, *ctx = &team;
+
+	(void)state;
+	c.threads = 3;
+	assert_int_equal(train(&c, &fixed), IR_OK);
+	c.team = &team;
+	c.tick = change_team;
+	ir_diag_clear(diag);
+	assert_int_equal(le_train(context, module, &data, &c, NULL, &ctx, &changing, diag), IR_OK);
+	assert_true(ir_key_equal(fixed.weights_key, changing.weights_key));
+	assert_memory_equal(fixed.step_loss, changing.step_loss, (size_t)fixed.steps * sizeof(double));
+	le_result_free(&fixed);
+	le_result_free(&changing);
+}
+
 static void names_do_not_matter(void **state)
 {
 	static const char *const name[2][6] = {{"pa", "pb", "pc", "pd", "pe", "pf"},
@@ -386,7 +416,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(learns),	    cmocka_unit_test(same_bits),
-		cmocka_unit_test(names_do_not_matter),
+		cmocka_unit_test(names_do_not_matter), cmocka_unit_test(a_team_that_changes),
 		cmocka_unit_test(nan_stops),	    cmocka_unit_test(batch_too_large),
 		cmocka_unit_test(no_row_left_out),  cmocka_unit_test(stops_when_asked),
 		cmocka_unit_test(initial_weights),  cmocka_unit_test(gradients),
