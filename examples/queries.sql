@@ -27,3 +27,11 @@ SELECT sum(train_s) AS train_s, sum(compile_ms) / 1000 AS compile_s, avg(compile
 -- 7. The same, kernel by kernel, after a search with --profile: all trials together, seconds of all threads.
 SELECT kernel, sum(calls) AS calls, sum(seconds) AS seconds, sum(flops) / sum(seconds * peak_gflops / threads) / 1e9 AS peak_share
 FROM v_kernels GROUP BY kernel ORDER BY seconds DESC;
+
+-- 8. How did the best trial come about? From its first ancestor to itself (--sampler evolution or local).
+WITH RECURSIVE line(study, number) AS (SELECT study, number FROM (SELECT study, number FROM v_best ORDER BY value, number LIMIT 1)
+	UNION ALL SELECT t.study, t.parent FROM line JOIN v_trials t USING (study, number) WHERE t.parent IS NOT NULL)
+SELECT t.number, t.value, t.epochs, t.mutation FROM line JOIN v_trials t USING (study, number) ORDER BY t.number;
+
+-- 9. What did the clock, a limit, a dying worker or another program decide?
+SELECT at, what, number FROM v_events ORDER BY at;

@@ -13,7 +13,7 @@ db=build/quickstart.db
 rm -f "$db"
 echo "== three minutes of search (Ctrl-C ends early) =="
 trap : INT # Ctrl-C reaches this shell too: only the search should end
-build/gradmill search --data fashion-mnist --db "$db" --latent 32 --time "${1:-3m}" --seed 1 || [ $? -eq 130 ]
+build/gradmill search --data fashion-mnist --db "$db" --latent 32 --time "${1:-3m}" --seed 1 --sampler evolution || [ $? -eq 130 ]
 trap - INT
 
 echo

@@ -174,6 +174,8 @@ static void put_value(const se_space *sp, const se_genome *g, size_t i, ir_str *
 {
 	if (isnan(g->v[i]))
 		sb_put(out, "-");
+	else if (sp->param[i].kind == SE_FLOAT)
+		sb_printf(out, "%.4g", g->v[i]); /* to be read; every digit is among the parameters */
 	else
 		se_param_print(&sp->param[i], g->v[i], out);
 }
