@@ -46,6 +46,9 @@ static ir_status dispatch(se_driver *v, se_worker *w, se_item *i)
 		m.save = se_driver_weights_path(v, i);
 	i->state = SE_RUNNING;
 	v->progress.running++;
+	w->base = se_driver_team(v, i);
+	se_driver_set_team(w, w->base);
+	w->changed = false;
 	se_pool_ask(w, i->number, &m);
 	return IR_OK;
 }
@@ -117,7 +120,8 @@ static ir_status on_result(se_driver *v, se_worker *w, const se_message *m)
 		if (m->saved)
 			o.weights_file = i->file = se_driver_weights_file(v, i);
 		v->rate_work += i->work;
-		v->rate_s += m->train_s;
+		v->rate_s += m->train_s * w->base;
+		se_driver_learn(v, i, w, m->train_s - 1e-3 * m->compile_ms);
 	}
 	return settle(v, i, &o);
 }
@@ -279,11 +283,11 @@ void se_driver_stop(int n)
 	asked += n;
 }
 
-/* Gives every idle worker a trial; starts workers that are missing while there is something to do. */
+/* Gives idle workers trials as long as there are cores for them; starts workers that are missing while there is something
+ * to do. */
 static ir_status feed(se_driver *v, bool *working)
 {
 	ir_status st = IR_OK;
-	bool more = true;
 
 	*working = false;
 	for (size_t k = 0; st == IR_OK && k < v->pool.n; k++) {
@@ -292,13 +296,13 @@ static ir_status feed(se_driver *v, bool *working)
 
 		if (w->state == SE_WORKER_IDLE && !se_driver_stops() && se_driver_ask_floor(v, k))
 			;
-		else if (w->state == SE_WORKER_IDLE && (more = (i = se_driver_pick(v)) != NULL))
+		else if (w->state == SE_WORKER_IDLE && (i = se_driver_pick(v)) && se_driver_has_room(v, i))
 			st = dispatch(v, w, i);
-		else if (w->state == SE_WORKER_NONE && (more = se_driver_pick(v) != NULL))
+		else if (w->state == SE_WORKER_NONE && se_driver_pick(v))
 			st = se_pool_start(&v->pool, k, v->d);
 		*working |= w->state == SE_WORKER_BUSY || w->state == SE_WORKER_STARTING;
 	}
-	se_driver_spread(v, more);
+	se_driver_spread(v);
 	return st;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * search/driver_int.h -- what driver.c (the loop), setup.c (its beginning), propose.c (which trials), watch.c (limits and
- * requests), keep.c (weights) and finals.c (its end) share. */
+ * search/driver_int.h -- what driver.c (the loop), setup.c (its beginning), propose.c (which trials), pack.c (on which
+ * cores), watch.c (limits and requests), keep.c (weights) and finals.c (its end) share. */
 #ifndef SEARCH_DRIVER_INT_H
 #define SEARCH_DRIVER_INT_H
 
@@ -12,6 +12,8 @@
 #include "search/trial.h"
 
 #define SE_MAX_FLOORS 16
+#define SE_PACK_SIZES 40
+#define SE_PACK_TEAMS 6
 
 /* A trial of the study, of this run or an earlier one. */
 typedef struct se_item {
@@ -30,6 +32,13 @@ typedef struct se_item {
 	int home; /* the worker that trained it and may still have its weights; -1 */
 	int64_t home_generation;
 } se_item;
+
+/* How fast trials of one kind were. */
+typedef struct se_rate {
+	double work;    /* per second and core */
+	double seconds; /* of all of them */
+	int trials;
+} se_rate;
 
 typedef struct se_driver {
 	const se_options *o;
@@ -60,11 +69,12 @@ typedef struct se_driver {
 	int floor_deaths;    /* of workers, on that floor */
 	int64_t floor_lost[SE_MAX_FLOORS]; /* floors that this run has given up */
 	size_t nlost;
-	double deadline, reserve, rate_work, rate_s;
+	double deadline, reserve, rate_work, rate_s; /* rate_s: seconds of one core */
 	int64_t final_number; /* the finalist that is being looked at; -1 */
 	int final_worker;     /* who looks; -1: nobody */
 	int cores;            /* threads of all workers together */
-	bool spread;          /* idle workers' cores go to busy ones */
+	bool spread;          /* they are split as pack.c says; else each worker has its own */
+	se_rate pack[SE_PACK_SIZES][SE_PACK_TEAMS]; /* by size of model and 1, 2, 4, .. cores */
 	int64_t memory;       /* bytes of a worker's own that a trial may take */
 	size_t *best, nbest;  /* places in item of the best --keep trials, best first */
 	se_progress progress;
@@ -92,7 +102,13 @@ se_item *se_driver_pick(se_driver *v); /* the lowest number that waits and fits 
 /* watch.c */
 ir_status se_driver_look_around(se_driver *v); /* takes the right to write; requests, enqueued trials */
 void se_driver_limits(se_driver *v);           /* kills workers that take too long or too much */
-void se_driver_spread(se_driver *v, bool more); /* more: there are trials for idle workers */
+
+/* pack.c */
+int se_driver_team(const se_driver *v, const se_item *i);      /* how many cores should train it */
+bool se_driver_has_room(const se_driver *v, const se_item *i); /* are so many free? */
+void se_driver_learn(se_driver *v, const se_item *i, const se_worker *w, double seconds); /* a finished trial */
+void se_driver_set_team(se_worker *w, int threads);
+void se_driver_spread(se_driver *v);                            /* free cores go to running trials */
 
 /* keep.c */
 ir_status se_driver_open_folder(se_driver *v);

@@ -105,7 +105,7 @@ ir_status se_pool_start(se_pool *p, size_t i, ir_diag *d)
 	w->generation++;
 	w->limit = false;
 	w->oom = oom_kills();
-	w->threads = (int)p->open.threads;
+	w->base = w->threads = (int)p->open.threads;
 	return IR_OK;
 }
 

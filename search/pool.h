@@ -21,7 +21,8 @@ typedef struct se_worker {
 	double since;        /* when that began */
 	bool limit;          /* it has struck a limit and is being killed */
 	char why[64];        /* which */
-	int threads;         /* that it uses now */
+	int base, threads;   /* cores that its task was given, and those that it uses now */
+	bool changed;        /* they were not the same all the time */
 	long oom;            /* the system's count of killings for lack of memory when it was started */
 	int64_t generation;  /* counts the processes in this place */
 } se_worker;

@@ -249,7 +249,7 @@ ir_status se_driver_look_for_strangers(se_driver *v)
 
 double se_driver_predict(const se_driver *v, const se_item *i)
 {
-	return v->rate_s > 0 && v->rate_work > 0 ? i->work * v->rate_s / v->rate_work : 0;
+	return v->rate_s > 0 && v->rate_work > 0 ? i->work * v->rate_s / v->rate_work / se_driver_team(v, i) : 0;
 }
 
 static bool fits(const se_driver *v, const se_item *i)

@@ -136,6 +136,7 @@ static void predict_waiting(se_driver *v)
 		if (i->state != SE_WAITING || !i->ir || !se_model_read("trial", i->ir, &m, v->d))
 			continue;
 		i->flops = m.flops;
+		i->params = m.params;
 		i->work = se_driver_work(v, i);
 	}
 }

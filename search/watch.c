@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/watch.c -- what a driver keeps an eye on while workers train: what others wrote into the file (requests to
- * stop, enqueued trials), limits of time and memory, cores that lie idle. */
+ * stop, enqueued trials), limits of time and memory. */
 #include <stdio.h>
 #include <unistd.h>
 #include "search/driver_int.h"
@@ -64,31 +64,5 @@ void se_driver_limits(se_driver *v)
 			snprintf(why, sizeof why, "memory limit: more than %lld MiB", (long long)(v->memory >> 20));
 			se_pool_limit(w, why);
 		}
-	}
-}
-
-/* ---- cores -------------------------------------------------------------------------------------------------------------- */
-
-/* At the end of a search, or while a sampler waits for outcomes, some workers have nothing to do; their cores go to the
- * running trials, evenly, and come back when there is work again. Bits do not depend on it. */
-void se_driver_spread(se_driver *v, bool more)
-{
-	int busy = 0, share, rest;
-
-	if (!v->spread)
-		return;
-	for (size_t i = 0; i < v->pool.n; i++)
-		busy += v->pool.worker[i].state == SE_WORKER_BUSY;
-	if (more || !busy)
-		busy = (int)v->pool.n;
-	share = v->cores / busy, rest = v->cores % busy;
-	for (size_t i = 0; i < v->pool.n; i++) {
-		se_worker *w = &v->pool.worker[i];
-		int threads = share + (w->state == SE_WORKER_BUSY && rest-- > 0);
-
-		if (w->state != SE_WORKER_BUSY || threads == w->threads)
-			continue;
-		w->threads = threads;
-		se_wire_send(&w->wire, &(se_message){.kind = SE_M_team, .threads = threads});
 	}
 }
