@@ -58,10 +58,12 @@ typedef struct le_weights {
 } le_weights;
 
 /* The safetensors format, strictly: header at most 100 MB, starts with '{', no duplicates, offsets contiguous and
- * covering the file, shape x dtype checked for overflow. F32, F64, I32, U8, BOOL. metadata may be NULL (n pairs). */
+ * covering the file, shape x dtype checked for overflow. F32, F64, I32, U8, BOOL. metadata may be NULL (n pairs).
+ * The order of the tensors is kept: it is that of their data in the file, and among empty ones that of the header. */
 IR_MUSTUSE ir_status le_weights_read(const char *path, le_weights *out, ir_diag *d);
 IR_MUSTUSE ir_status le_weights_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, ir_diag *d);
 void le_weights_free(le_weights *w);
+ir_key le_weights_key(const le_weights *w); /* hash of names, shapes and bits, in their order */
 const rt_tensor *le_weights_find(const le_weights *w, const char *name); /* NULL if absent */
 extern const cc_weight_reader le_weight_reader; /* the same for commands of the compiler */
 
@@ -108,7 +110,7 @@ typedef struct le_result {
 	double *step_loss;   /* one per step, the last may be the one that is not finite; heap, owned by the result */
 	double *epoch_val;   /* validation mse (or loss) after each epoch; heap */
 	le_weights weights;  /* final parameters in canonical order; owned; none after IR_ENAN */
-	ir_key weights_key;  /* hash of names, shapes and bits: what replay compares */
+	ir_key weights_key;  /* le_weights_key of them: what replay compares */
 	cc_profile profile;  /* of all steps, if cfg asked for it and a step ran; rows: heap */
 } le_result;
 
