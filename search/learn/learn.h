@@ -124,4 +124,32 @@ void le_result_free(le_result *r);
 IR_MUSTUSE ir_status le_gradients(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
 				  le_weights *out, ir_diag *d);
 
+/* ---- where it went wrong (nan.c) ------------------------------------------------------------------------------- */
+
+typedef enum le_blame {
+	LE_BLAME_NOBODY,    /* every value stayed finite */
+	LE_BLAME_OP,        /* an operation of the step; or a leaf that came in like that: rows, a learning rate */
+	LE_BLAME_COMPILED,  /* the compiled step: the interpreter, which sums in double, got a finite result */
+	LE_BLAME_VALIDATION /* the weights are finite, but the error on the validation rows after that epoch is not */
+} le_blame;
+
+/* The first value that was not finite. */
+typedef struct le_nan {
+	le_blame blame;
+	int64_t step, epoch; /* after which it was noticed, from 1; 0: never */
+	const char *result;  /* what was not finite after it: the loss, or else a weight, moment or state by name */
+	int64_t bad, count;  /* elements that are not finite, and all: of the operation, else of the result */
+	bool nan;            /* NaN is among them; else infinities only */
+	/* LE_BLAME_OP only: */
+	const char *op, *name; /* "log"; NULL: the value has no name */
+	const char *part;      /* "input", "forward", "gradient", "optimiser"; "given" for a leaf */
+	ir_loc loc;            /* in the text that m was parsed from; of an update: its weight's; line 0: nowhere */
+} le_nan;
+
+/* Trains as le_train does, up to the first step after which the loss, a weight, a moment or a state is not finite, and finds
+ * the operation that began it: the first whose result is not finite though its operands are, infinite constants aside. Texts
+ * live in a or for ever. IR_OK whatever was found; IR_ENOMEM, IR_EINPUT as le_train. */
+IR_MUSTUSE ir_status le_find_nan(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg, ir_arena *a,
+				 le_nan *out, ir_diag *d);
+
 #endif
