@@ -231,7 +231,7 @@ ir_status se_store_finish(se_store *s, int64_t trial, const se_outcome *o, ir_di
 	se_bind_text(s, Q_END, 2, state_name[state]);
 	st = run_one(s, Q_END, d);
 	if (st == IR_OK)
-		st = set_result(s, trial, o, nan ? "the value is not a number" : o->cause, d);
+		st = set_result(s, trial, o, nan ? SE_CAUSE_VALUE : o->cause, d);
 	if (st == IR_OK && state == SE_COMPLETE)
 		st = add_value(s, trial, o->value, d);
 	if (st == IR_OK && o->profile)
@@ -291,5 +291,11 @@ ir_status se_store_set_test(se_store *s, int64_t trial, double test, const char 
 	sqlite3_bind_int64(s->stmt[Q_SET_TEST], 1, trial);
 	se_bind_real(s, Q_SET_TEST, 2, test);
 	se_bind_text(s, Q_SET_TEST, 3, weights_file);
-	return se_sql_end(s, run_one(s, Q_SET_TEST, d), d);
+	st = run_one(s, Q_SET_TEST, d);
+	if (st == IR_OK && weights_file) { /* it was written over whatever it held before */
+		sqlite3_bind_int64(s->stmt[Q_DROP_FILE], 1, trial);
+		se_bind_text(s, Q_DROP_FILE, 2, weights_file);
+		st = se_sql_run(s, Q_DROP_FILE, d);
+	}
+	return se_sql_end(s, st, d);
 }

@@ -168,6 +168,31 @@ static void views(void **state)
 	assert_non_null(strstr(t.cell[2].text, "activation="));
 }
 
+/* One file beside the database holds one trial's weights: those written last. */
+static void weights_files(void **state)
+{
+	fixture *f = *state;
+	se_trial_row *row;
+	size_t n;
+
+	create(f);
+	complete(f, 0, 0.125);
+	complete(f, 1, 0.0625);
+	must(se_store_history(f->s, f->st.id, &f->sp, f->a, &row, &n, f->d), f);
+	must(se_store_set_test(f->s, row[0].id, 0.5, "best", f->d), f);
+	must(se_store_set_test(f->s, row[0].id, 0.5, NULL, f->d), f);
+	must(se_store_history(f->s, f->st.id, &f->sp, f->a, &row, &n, f->d), f);
+	assert_string_equal(row[0].weights_file, "best");
+	must(se_store_set_test(f->s, row[1].id, 0.25, "best", f->d), f);
+	must(se_store_history(f->s, f->st.id, &f->sp, f->a, &row, &n, f->d), f);
+	assert_null(row[0].weights_file);
+	assert_true(row[0].test_value == 0.5);
+	assert_string_equal(row[1].weights_file, "best");
+	assert_string_equal(se_store_beside(f->s, "best", f->a), "/tmp/best");
+	assert_null(row[0].cause);
+	assert_int_equal(row[0].epochs, 2);
+}
+
 static void kernels(void **state)
 {
 	cc_profile_row row[] = {{"matmul", "4x5x6", 3, 2, 0.5, 3e9, 8e9}, {"gather", "4x5", 0, 1, 0, 0, 1},
@@ -478,7 +503,7 @@ static void user_queries(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(history_survives), TEST(views), TEST(kernels), TEST(older_file),
+		TEST(history_survives), TEST(views), TEST(weights_files), TEST(kernels), TEST(older_file),
 		TEST(not_a_number_fails), TEST(cut_off_trials_wait), TEST(duplicates),
 		TEST(foreign_files), TEST(missing_and_unwritable), TEST(locked), TEST(one_driver), TEST(one_beginning),
 		TEST(user_queries), TEST(wrong_queries),
