@@ -31,8 +31,14 @@ ir_key se_trial_key(ir_key arch, const se_space *sp, const se_genome *g, const c
 void se_settings(const se_space *sp, const se_genome *g, se_message *m);
 
 /* Trains task t, or, with init (its final weights), only evaluates it. progress as in le_train. *r is filled as far as
- * the trial came; the caller frees it with le_result_free. cause gets text for the row when the status is not IR_OK. */
+ * the trial came; the caller frees it with le_result_free. cause gets text for the row when the status is not IR_OK: facts
+ * that are the same every time, such as "loss is not finite at step 37 (epoch 2)". */
 ir_status se_trial_run(cc_context *c, const le_data *data, const se_message *t, int threads, const le_weights *init,
 		       le_progress *progress, void *ctx, le_result *r, ir_str *cause);
+
+/* Trains t again as far as the first value that is not finite: le_find_nan. Its place is in t->ir, which messages call name
+ * and which must outlive d's last print. */
+IR_MUSTUSE ir_status se_trial_find_nan(cc_context *c, const le_data *data, const se_message *t, const char *name, int threads,
+				       ir_arena *a, le_nan *out, ir_diag *d);
 
 #endif
