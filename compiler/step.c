@@ -233,10 +233,12 @@ static void apply(builder *b, const tuning *u, const ir_ref *param, ir_ref *grad
 		for (size_t i = 0; i < n; i++)
 			grad[i] = op2(b, IR_mul, grad[i], factor);
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		b->loc = b->f->ins[param[i]].loc; /* whoever looks for the update of a weight looks there */
 		ir_add_update(b->f, param[i],
 			      u->obj->optimizer == CC_SGD ? sgd(b, u, param[i], grad[i])
 							  : adam(b, u, param[i], grad[i]));
+	}
 }
 
 /* ---- the step ------------------------------------------------------------------------------------------------- */

@@ -275,7 +275,10 @@ static ir_ref append(elab *e, frame *fr, ir_loc loc, ir_op op, const ir_ref *arg
 	}
 	r = ir_build(e->f, e->d, loc, op, arg, narg, attr, nattr);
 	if (r == IR_NO_REF)
-		failed(e, fr);
+		return failed(e, fr), r;
+	for (const frame *at = fr; at->up && at->file != e->user; at = at->up) /* of a library function: where it is called */
+		loc = at->call;
+	e->f->ins[r].loc = loc;
 	return r;
 }
 

@@ -133,7 +133,7 @@ typedef struct ir_ins {
 	const ir_ref *arg;   /* in the function's arena */
 	const ir_attr *attr; /* one per attribute of the op's row, in its order; absent flags are 0 */
 	const char *name;    /* NULL = unnamed, printed as %index */
-	ir_loc loc;
+	ir_loc loc;       /* in the user's text: what a library function does has the place of its call */
 	const char *from; /* the pass that made it; NULL = the source text */
 } ir_ins;
 

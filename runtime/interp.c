@@ -45,6 +45,8 @@ typedef struct run {
 	rt_tensor *value;
 	ir_ref *last; /* the last instruction that reads it; f->n for outputs */
 	const rt_tensor **arg;
+	rt_visit *visit; /* NULL: nobody looks on */
+	void *ctx;
 } run;
 
 static void run_init(run *r, const ir_func *f, ir_arena *a)
@@ -85,6 +87,8 @@ static ir_status run_ins(run *r, ir_ref i)
 	for (uint32_t k = 0; k < in->narg; k++)
 		r->arg[k] = &r->value[in->arg[k]];
 	rt_eval(in, r->arg, &r->value[i]);
+	if (r->visit)
+		r->visit(r->ctx, i, &r->value[i]);
 	for (uint32_t k = 0; k < in->narg; k++)
 		if (r->last[in->arg[k]] == i)
 			drop(r, in->arg[k]); /* harmless when an operand occurs twice */
@@ -104,8 +108,17 @@ static ir_status run_all(run *r, const rt_tensor *leaf)
 		}
 		IR_ASSERT(ir_type_equal(&leaf->type, &r->f->ins[i].type), "leaf %u has another type", i);
 		r->value[i] = *leaf++;
+		if (r->visit)
+			r->visit(r->ctx, i, &r->value[i]);
 	}
 	return s;
+}
+
+static void run_fini(run *r, ir_arena *a)
+{
+	for (ir_ref i = 0; i < r->f->n; i++)
+		drop(r, i);
+	ar_free(a);
 }
 
 /* Two outputs may be one value, or a leaf: each gets its own copy. */
@@ -125,19 +138,30 @@ static ir_status copy_outputs(const run *r, rt_tensor *out)
 ir_status rt_interpret(const ir_func *f, const rt_tensor *leaf, rt_tensor *out)
 {
 	ir_arena *a = ar_open();
-	run r;
+	run r = {.visit = NULL};
+	ir_status s;
 
 	run_init(&r, f, a);
 	for (size_t o = 0; o < f->nout; o++)
 		out[o] = (rt_tensor){.data = NULL};
-	ir_status s = run_all(&r, leaf);
+	s = run_all(&r, leaf);
 	if (s == IR_OK)
 		s = copy_outputs(&r, out);
 	if (s != IR_OK)
 		for (size_t o = 0; o < f->nout; o++)
 			rt_tensor_free(&out[o]);
-	for (ir_ref i = 0; i < f->n; i++)
-		drop(&r, i);
-	ar_free(a);
+	run_fini(&r, a);
+	return s;
+}
+
+ir_status rt_interpret_each(const ir_func *f, const rt_tensor *leaf, rt_visit *visit, void *ctx)
+{
+	ir_arena *a = ar_open();
+	run r = {.visit = visit, .ctx = ctx};
+	ir_status s;
+
+	run_init(&r, f, a);
+	s = run_all(&r, leaf);
+	run_fini(&r, a);
 	return s;
 }

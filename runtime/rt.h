@@ -81,6 +81,11 @@ void rt_init(rt_tensor *t, ir_init how, rt_key seed, uint32_t position);
  * The batch must be bound. */
 IR_MUSTUSE ir_status rt_interpret(const ir_func *f, const rt_tensor *leaf, rt_tensor *out);
 
+/* The same for whoever wants to see every value instead of the results: visit is called with each instruction's, leaves
+ * included, in the order of the instructions. A value may be gone when visit returns: it must not be kept. */
+typedef void rt_visit(void *ctx, ir_ref i, const rt_tensor *value);
+IR_MUSTUSE ir_status rt_interpret_each(const ir_func *f, const rt_tensor *leaf, rt_visit *visit, void *ctx);
+
 /* Evaluates one instruction on given operands; out is allocated by the caller. For constant folding and tests. */
 void rt_eval(const ir_ins *in, const rt_tensor *const *arg, rt_tensor *out);
 

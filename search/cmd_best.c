@@ -9,8 +9,8 @@
 #include "ir/base/cli.h"
 #include "runtime/rt.h"
 #include "search/cmd.h"
-#include "search/driver.h"
 #include "search/output.h"
+#include "search/replay.h"
 #include "search/wire.h"
 
 #define MAX_WEIGHTS ((size_t)1 << 32)
@@ -50,13 +50,13 @@ static ir_status refuse(best *b, const char *path, ir_status st, const char *why
 /* The kept file, next to the database; false: there is none, or it cannot be read. */
 static bool copy_weights(best *b, const char *to)
 {
-	const char *file = cell(b, "weights_file"), *slash = strrchr(b->db, '/');
+	const char *file = cell(b, "weights_file");
 	ir_str data;
 	bool ok;
 
 	if (!file)
 		return false;
-	file = ar_printf(b->a, "%.*s%s", slash ? (int)(slash - b->db + 1) : 0, b->db, file);
+	file = se_store_beside(b->store, file, b->a);
 	sb_init(&data);
 	ok = ir_file_read(file, MAX_WEIGHTS, &data) == IR_OK && ir_file_write(to, data.s, data.n) == IR_OK;
 	sb_fini(&data);
@@ -77,7 +77,7 @@ static ir_status export(best *b)
 		return refuse(b, model, st, ir_status_text(st));
 	if (!copy_weights(b, weights)) {
 		fprintf(stderr, "gradmill: training trial %lld again for its weights\n", (long long)b->number);
-		st = se_replay_trial(b->store, &b->st, b->number, rt_cores(), weights, &r, b->d);
+		st = se_replay_trial(b->store, &b->st, b->number, rt_cores(), weights, b->a, &r, b->d);
 		if (st == IR_OK && !r.same)
 			fputs("gradmill: warning: not the same to the bit as when it was found: another build or processor\n", stderr);
 	}

@@ -23,17 +23,4 @@ typedef struct se_summary {
  * *usage: the failure was an option that disagrees with the study. Messages go to d. */
 IR_MUSTUSE ir_status se_search(const se_options *o, se_summary *out, bool *usage, ir_diag *d);
 
-/* ---- one trial again (replay.c) --------------------------------------------------------------------------------- */
-
-typedef struct se_replay {
-	bool same;       /* every epoch's losses and the weights, to the bit */
-	int64_t epochs;  /* compared */
-	int64_t differs; /* first epoch that differs; 0: none */
-	double value, test_value;
-} se_replay;
-
-/* Trains trial number of a study again in a worker and compares. save: a file for its weights, or NULL. */
-IR_MUSTUSE ir_status se_replay_trial(se_store *s, const se_study *st, int64_t number, int threads, const char *save,
-				     se_replay *out, ir_diag *d);
-
 #endif

@@ -301,8 +301,9 @@ static double real_or_nan(const se_cell *c)
 
 static ir_status find_cause(se_driver *v, se_summary *out)
 {
-	static const char sql[] = "SELECT x.cause, count(*) FROM trials t JOIN x_trial x USING (trial_id) WHERE t.study_id = ?1 "
-		"AND t.state = 'FAIL' AND x.cause IS NOT NULL GROUP BY x.cause ORDER BY count(*) DESC, min(t.number) LIMIT 1";
+	static const char sql[] = "SELECT CASE WHEN x.cause LIKE '" SE_CAUSE_LOSS "%' THEN '" SE_CAUSE_LOSS "' "
+		"ELSE x.cause END AS why, count(*) FROM trials t JOIN x_trial x USING (trial_id) WHERE t.study_id = ?1 AND t.state = 'FAIL' AND x.cause IS NOT NULL "
+		"GROUP BY why ORDER BY count(*) DESC, min(t.number) LIMIT 1"; /* at whichever step */
 	ir_arena *a = ar_open();
 	se_table t;
 	ir_status st = se_store_select(v->store, sql, &(se_arg){NULL, v->study.id}, 1, a, &t, v->d);

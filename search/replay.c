@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/replay.c -- one trial again: the same text, settings and seed in a fresh worker must give the same losses after
- * every epoch and the same weights, to the bit. */
+ * every epoch and the same weights, to the bit, or fail in the same step. The weights that were kept in a file are those. */
+#include "search/replay.h"
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "runtime/rt.h"
-#include "search/driver.h"
 #include "search/pool.h"
 #include "search/trial.h"
 
@@ -18,6 +17,7 @@ typedef struct again {
 	se_message task;
 	se_replay *out;
 	bool done;
+	ir_arena *a;
 	ir_diag *d;
 } again;
 
@@ -43,6 +43,28 @@ static void compare_epoch(again *g, const se_message *m)
 		g->out->differs = m->epoch;
 }
 
+static bool equal(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* A failure repeats as the same failure, after as many epochs. */
+static void compare_end(again *g, const se_message *m)
+{
+	se_replay *out = g->out;
+
+	if (m->status != IR_OK)
+		out->cause = ar_strdup(g->a, m->cause ? m->cause : ir_status_text((ir_status)m->status));
+	else if (isnan(m->value)) /* what the driver makes of it */
+		out->cause = SE_CAUSE_VALUE;
+	out->was = g->row->state == SE_COMPLETE ? NULL : g->row->cause ? g->row->cause : "";
+	out->value = m->value;
+	out->test_value = m->test_value;
+	out->end_same = equal(out->cause, out->was) && equal(m->weights_key, g->row->weights_key) &&
+		m->epochs == g->row->epochs && out->epochs == (int64_t)g->bits->nrow;
+	out->same &= out->end_same;
+}
+
 static ir_status on_message(again *g, const se_message *m)
 {
 	switch (m->kind) {
@@ -59,12 +81,7 @@ static ir_status on_message(again *g, const se_message *m)
 		return IR_OK;
 	case SE_M_result:
 		g->done = true;
-		g->out->value = m->value;
-		g->out->test_value = m->test_value;
-		if (g->row->state != SE_COMPLETE) /* a failure repeats as a failure */
-			g->out->same &= m->status != IR_OK;
-		else if (!m->weights_key || !g->row->weights_key || strcmp(m->weights_key, g->row->weights_key))
-			g->out->same = false;
+		compare_end(g, m);
 		return IR_OK;
 	case SE_M_open: case SE_M_task: case SE_M_ask_floor: case SE_M_floor: case SE_M_team: case SE_MESSAGE_COUNT:
 		break;
@@ -121,35 +138,94 @@ static const se_trial_row *find_row(const se_trial_row *row, size_t n, int64_t n
 	return NULL;
 }
 
-ir_status se_replay_trial(se_store *s, const se_study *st, int64_t number, int threads, const char *save,
-			  se_replay *out, ir_diag *d)
+/* The row of trial number, and the task it was. sp is of the study; everything lives in g->a. */
+static ir_status find_task(again *g, se_store *s, const se_study *st, se_space *sp, int64_t number)
 {
 	se_limits fix = {st->latent, st->epochs, st->batch};
-	again g = {.d = d, .out = out};
-	ir_arena *a = ar_open();
 	se_trial_row *row;
+	size_t n;
+	ir_status status;
+
+	if (!se_space_init(sp, st->space, &fix))
+		return fail(g, IR_EUNAVAILABLE, "the study has a space that this version does not know");
+	status = se_store_history(s, st->id, sp, g->a, &row, &n, g->d);
+	if (status != IR_OK)
+		return status;
+	g->row = find_row(row, n, number);
+	if (!g->row)
+		return fail(g, IR_ENOINPUT, "there is no finished trial of that number");
+	g->task = (se_message){.kind = SE_M_task, .number = number, .ir = g->row->ir, .seed = st->seed};
+	se_settings(sp, &g->row->genome, &g->task);
+	return IR_OK;
+}
+
+/* The file that the row names, against the row. */
+static void compare_file(again *g, const se_store *s)
+{
+	se_replay *out = g->out;
+	ir_diag *d = ir_diag_new();
+	char key[IR_KEY_CHARS];
+	le_weights w;
+	ir_status st;
+
+	if (g->row->weights_file) {
+		out->weights_file = se_store_beside(s, g->row->weights_file, g->a);
+		st = le_weights_read(out->weights_file, &w, d);
+		out->kept = st == IR_ENOINPUT ? SE_KEPT_MISSING : SE_KEPT_DIFFERS;
+		if (st == IR_OK) {
+			ir_key_print(le_weights_key(&w), key);
+			out->kept = equal(key, g->row->weights_key) ? SE_KEPT_SAME : SE_KEPT_DIFFERS;
+			le_weights_free(&w);
+		} else {
+			out->why = ar_strdup(g->a, ir_diag_size(d) ? ir_diag_get(d, 0)->text : ir_status_text(st));
+		}
+		out->same &= out->kept == SE_KEPT_SAME;
+	}
+	ir_diag_free(d);
+}
+
+ir_status se_replay_trial(se_store *s, const se_study *st, int64_t number, int threads, const char *save, ir_arena *a,
+			  se_replay *out, ir_diag *d)
+{
+	again g = {.a = a, .d = d, .out = out};
 	se_table bits;
 	se_space sp;
-	size_t n;
-	ir_status status = IR_OK;
+	ir_status status = find_task(&g, s, st, &sp, number);
 
 	*out = (se_replay){.same = true, .value = NAN, .test_value = NAN};
-	if (!se_space_init(&sp, st->space, &fix))
-		status = fail(&g, IR_EUNAVAILABLE, "the study has a space that this version does not know");
-	if (status == IR_OK)
-		status = se_store_history(s, st->id, &sp, a, &row, &n, d);
-	if (status == IR_OK && !(g.row = find_row(row, n, number)))
-		status = fail(&g, IR_ENOINPUT, "there is no finished trial of that number");
 	if (status == IR_OK)
 		status = se_store_select(s, "SELECT bits FROM x_epoch WHERE trial_id = ?1 ORDER BY step",
 					 &(se_arg){NULL, g.row->id}, 1, a, &bits, d);
-	if (status == IR_OK) {
-		g.bits = &bits;
-		g.task = (se_message){.kind = SE_M_task, .number = number, .ir = g.row->ir, .seed = st->seed, .save = save};
-		se_settings(&sp, &g.row->genome, &g.task);
-		status = run(&g, st, threads);
-		out->same &= out->epochs == (int64_t)bits.nrow;
-	}
-	ar_free(a);
+	if (status != IR_OK)
+		return status;
+	g.bits = &bits;
+	g.task.save = save;
+	status = run(&g, st, threads);
+	if (status == IR_OK)
+		compare_file(&g, s);
+	return status;
+}
+
+/* In this process, not in a worker: should LLVM end it, a question is without an answer and nothing else is lost, for the
+ * database is only read. The interpreter needs what is in memory: weights before the step, and the step's function. */
+ir_status se_replay_nan(se_store *s, const se_study *st, int64_t number, int threads, ir_arena *a, le_nan *out, ir_diag *d)
+{
+	cc_context_options options = cc_context_default();
+	cc_context *c = NULL;
+	again g = {.a = a, .d = d};
+	le_data data = {0};
+	se_space sp;
+	ir_status status = find_task(&g, s, st, &sp, number);
+
+	*out = (le_nan){.blame = LE_BLAME_NOBODY};
+	if (status == IR_OK)
+		status = le_data_load(st->data, (uint64_t)st->seed, st->limit_train, &data, d);
+	if (status == IR_OK)
+		status = cc_context_new(&options, &c, d);
+	if (status == IR_OK)
+		status = se_trial_find_nan(c, &data, &g.task, ar_printf(a, "trial%lld.gm", (long long)number), threads, a,
+					   out, d);
+	cc_context_free(c);
+	le_data_free(&data);
 	return status;
 }

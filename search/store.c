@@ -60,7 +60,8 @@ const char *const se_sql_source[Q_COUNT] = {
 	[Q_RUNNING] = "SELECT trial_id FROM trials JOIN x_trial USING (trial_id) WHERE study_id = ?1 AND state = 'RUNNING' "
 		"ORDER BY number LIMIT 1",
 	[Q_HISTORY] = "SELECT t.trial_id, t.number, coalesce(x.latent, 0), coalesce(x.attempts, 0), coalesce(x.flops, 0), "
-		"t.state, v.value, x.train_s, x.test_value, x.ir, x.arch_key, x.trial_key, x.weights_key, x.weights_file "
+		"t.state, v.value, x.train_s, x.test_value, x.ir, x.arch_key, x.trial_key, x.weights_key, x.weights_file, x.cause, "
+		"coalesce(x.epochs, 0) "
 		"FROM trials t LEFT JOIN x_trial x USING (trial_id) "
 		"LEFT JOIN trial_values v ON v.trial_id = t.trial_id AND v.objective = 0 "
 		"WHERE t.study_id = ?1 ORDER BY t.number",

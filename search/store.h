@@ -18,6 +18,8 @@ typedef enum se_open { SE_OPEN_READ, SE_OPEN_WRITE } se_open; /* WRITE makes the
  * read. Messages go to d. */
 IR_MUSTUSE ir_status se_store_open(const char *path, se_open how, se_store **out, ir_diag *d);
 void se_store_close(se_store *s); /* NULL is allowed */
+/* The path of a file that stands beside the database; in a. */
+const char *se_store_beside(const se_store *s, const char *file, ir_arena *a);
 void se_store_timeout(se_store *s, int ms); /* how long to wait for a lock; 10 s unless told */
 
 /* Writes a consistent copy of a database of any version into the file to, which must be empty or not there, while others go
@@ -80,6 +82,10 @@ IR_MUSTUSE ir_status se_store_add_floor(se_store *s, int64_t study, int64_t late
 
 /* ---- trials --------------------------------------------------------------------------------------------------- */
 
+/* Causes that more than one place must spell alike; the first one is followed by " at step 37 (epoch 2)". */
+#define SE_CAUSE_LOSS  "loss is not finite"
+#define SE_CAUSE_VALUE "the value is not a number"
+
 typedef enum se_state { SE_WAITING, SE_RUNNING, SE_COMPLETE, SE_PRUNED, SE_FAIL, SE_STATE_COUNT } se_state;
 const char *se_state_name(se_state s); /* as in the table: "COMPLETE" */
 
@@ -132,10 +138,10 @@ IR_MUSTUSE ir_status se_store_strangers(se_store *s, int64_t study, int64_t from
 
 /* A trial as it stands in the table. */
 typedef struct se_trial_row {
-	int64_t id, number, latent, attempts, flops;
+	int64_t id, number, latent, attempts, flops, epochs;
 	se_state state;
 	double value, train_s, test_value; /* NAN: none */
-	const char *ir, *arch_key, *trial_key, *weights_key, *weights_file; /* last two may be NULL */
+	const char *ir, *arch_key, *trial_key, *weights_key, *weights_file, *cause; /* last three may be NULL */
 	se_genome genome;
 } se_trial_row;
 

@@ -254,6 +254,13 @@ void se_store_close(se_store *s)
 	free(s);
 }
 
+const char *se_store_beside(const se_store *s, const char *file, ir_arena *a)
+{
+	const char *slash = strrchr(s->path, '/');
+
+	return ar_printf(a, "%.*s%s", slash ? (int)(slash - s->path + 1) : 0, s->path, file);
+}
+
 void se_store_timeout(se_store *s, int ms)
 {
 	sqlite3_busy_timeout(s->db, ms);

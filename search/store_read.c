@@ -82,6 +82,8 @@ static void read_row(sqlite3_stmt *q, ir_arena *a, se_trial_row *r)
 	r->trial_key = se_sql_text(a, q, 11);
 	r->weights_key = se_sql_text(a, q, 12);
 	r->weights_file = se_sql_text(a, q, 13);
+	r->cause = se_sql_text(a, q, 14);
+	r->epochs = sqlite3_column_int64(q, 15);
 	for (int i = 0; i < SE_MAX_PARAMS; i++)
 		r->genome.v[i] = NAN;
 }

@@ -251,7 +251,7 @@ ir_status se_store_finish(se_store *s, int64_t trial, const se_outcome *o, ir_di
 	se_bind_text(s, Q_END, 2, state_name[state]);
 	st = run_one(s, Q_END, d);
 	if (st == IR_OK)
-		st = set_result(s, trial, o, nan ? "the value is not a number" : o->cause, d);
+		st = set_result(s, trial, o, nan ? SE_CAUSE_VALUE : o->cause, d);
 	if (st == IR_OK && state == SE_COMPLETE)
 		st = add_value(s, trial, o->value, d);
 	if (st == IR_OK && o->profile)

@@ -3,6 +3,7 @@
 #include "search/trial.h"
 #include <math.h>
 #include <string.h>
+#include "search/store.h"
 
 #define ROWS 64 /* any batch will do: cost per row is what we ask for */
 
@@ -163,12 +164,14 @@ static bool configure(const se_message *t, const se_running *how, le_config *cfg
 	return false;
 }
 
-static void explain(ir_status st, const ir_diag *d, ir_str *cause)
+static void explain(ir_status st, const le_result *r, const ir_diag *d, ir_str *cause)
 {
 	if (ir_diag_size(d))
 		sb_put(cause, ir_diag_get(d, 0)->text);
+	else if (st == IR_ENAN) /* the last step and the epoch it was in: the same every time */
+		sb_printf(cause, SE_CAUSE_LOSS " at step %lld (epoch %lld)", (long long)r->steps, (long long)r->epochs + 1);
 	else
-		sb_put(cause, st == IR_ENAN ? "loss is not finite" : ir_status_text(st));
+		sb_put(cause, ir_status_text(st));
 }
 
 ir_status se_trial_run(cc_context *c, const le_data *data, const se_message *t, const se_running *how, le_result *r,
@@ -188,8 +191,20 @@ ir_status se_trial_run(cc_context *c, const le_data *data, const se_message *t, 
 		st = le_train(c, m, data, &cfg, how->progress, how->ctx, r, d);
 	}
 	if (st != IR_OK)
-		explain(st, d, cause);
+		explain(st, r, d, cause);
 	ar_free(a);
 	ir_diag_free(d);
 	return st;
+}
+
+ir_status se_trial_find_nan(cc_context *c, const le_data *data, const se_message *t, const char *name, int threads, ir_arena *a,
+			    le_nan *out, ir_diag *d)
+{
+	ir_module *m = ir_parse(name, t->ir, strlen(t->ir), a, d);
+	le_config cfg;
+
+	*out = (le_nan){.blame = LE_BLAME_NOBODY};
+	if (!m || !configure(t, &(se_running){.threads = threads}, &cfg))
+		return IR_EINPUT;
+	return le_find_nan(c, m, data, &cfg, a, out, d);
 }

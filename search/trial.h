@@ -41,8 +41,13 @@ typedef struct se_running {
 } se_running;
 
 /* Trains task t. *r is filled as far as the trial came; the caller frees it with le_result_free. cause gets text for the
- * row when the status is not IR_OK. */
+ * row when the status is not IR_OK: facts that are the same every time, such as "loss is not finite at step 37 (epoch 2)". */
 ir_status se_trial_run(cc_context *c, const le_data *data, const se_message *t, const se_running *how, le_result *r,
 		       ir_str *cause);
+
+/* Trains t again as far as the first value that is not finite: le_find_nan. Its place is in t->ir, which messages call name
+ * and which must outlive d's last print. */
+IR_MUSTUSE ir_status se_trial_find_nan(cc_context *c, const le_data *data, const se_message *t, const char *name, int threads,
+				       ir_arena *a, le_nan *out, ir_diag *d);
 
 #endif

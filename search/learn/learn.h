@@ -74,10 +74,12 @@ typedef struct le_weights {
 } le_weights;
 
 /* The safetensors format, strictly: header at most 100 MB, starts with '{', no duplicates, offsets contiguous and
- * covering the file, shape x dtype checked for overflow. F32, F64, I32, U8, BOOL. metadata may be NULL (n pairs). */
+ * covering the file, shape x dtype checked for overflow. F32, F64, I32, U8, BOOL. metadata may be NULL (n pairs).
+ * The order of the tensors is kept: it is that of their data in the file, and among empty ones that of the header. */
 IR_MUSTUSE ir_status le_weights_read(const char *path, le_weights *out, ir_diag *d);
 IR_MUSTUSE ir_status le_weights_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, ir_diag *d);
 void le_weights_free(le_weights *w);
+ir_key le_weights_key(const le_weights *w); /* hash of names, shapes and bits, in their order */
 const rt_tensor *le_weights_find(const le_weights *w, const char *name); /* NULL if absent */
 extern const cc_weight_reader le_weight_reader; /* the same for commands of the compiler */
 
@@ -125,7 +127,7 @@ typedef struct le_result {
 	double *step_loss;   /* one per step, the last may be the one that is not finite; heap, owned by the result */
 	double *epoch_val;   /* validation mse (or loss) after each epoch; heap */
 	le_weights weights;  /* final parameters in canonical order; owned; none after IR_ENAN */
-	ir_key weights_key;  /* hash of names, shapes and bits: what replay compares */
+	ir_key weights_key;  /* le_weights_key of them: what replay compares */
 	cc_profile profile;  /* of all steps, if cfg asked for it and a step ran; rows: heap */
 } le_result;
 
@@ -138,5 +140,33 @@ void le_result_free(le_result *r);
 /* The gradients (before clipping) that the first step of le_train would compute, named like the params. */
 IR_MUSTUSE ir_status le_gradients(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
 				  le_weights *out, ir_diag *d);
+
+/* ---- where it went wrong (nan.c) ------------------------------------------------------------------------------- */
+
+typedef enum le_blame {
+	LE_BLAME_NOBODY,    /* every value stayed finite */
+	LE_BLAME_OP,        /* an operation of the step; or a leaf that came in like that: rows, a learning rate */
+	LE_BLAME_COMPILED,  /* the compiled step: the interpreter, which sums in double, got a finite result */
+	LE_BLAME_VALIDATION /* the weights are finite, but the error on the validation rows after that epoch is not */
+} le_blame;
+
+/* The first value that was not finite. */
+typedef struct le_nan {
+	le_blame blame;
+	int64_t step, epoch; /* after which it was noticed, from 1; 0: never */
+	const char *result;  /* what was not finite after it: the loss, or else a weight, moment or state by name */
+	int64_t bad, count;  /* elements that are not finite, and all: of the operation, else of the result */
+	bool nan;            /* NaN is among them; else infinities only */
+	/* LE_BLAME_OP only: */
+	const char *op, *name; /* "log"; NULL: the value has no name */
+	const char *part;      /* "input", "forward", "gradient", "optimiser"; "given" for a leaf */
+	ir_loc loc;            /* in the text that m was parsed from; of an update: its weight's; line 0: nowhere */
+} le_nan;
+
+/* Trains as le_train does, up to the first step after which the loss, a weight, a moment or a state is not finite, and finds
+ * the operation that began it: the first whose result is not finite though its operands are, infinite constants aside. Texts
+ * live in a or for ever. IR_OK whatever was found; IR_ENOMEM, IR_EINPUT as le_train. */
+IR_MUSTUSE ir_status le_find_nan(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg, ir_arena *a,
+				 le_nan *out, ir_diag *d);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One model being trained or judged on one data set: its memory and its compiled programs. Shared by run.c, which
- * builds them, and train.c, which decides what to run when. Not for use outside search/learn/. */
+ * builds them, steps.c, which runs steps, and train.c and nan.c, which decide what to run when. Not for use outside
+ * search/learn/. */
 #ifndef SEARCH_LEARN_LEARN_INT_H
 #define SEARCH_LEARN_LEARN_INT_H
 
@@ -34,6 +35,7 @@ typedef struct le_run {
 	le_leaf *leaf;
 	size_t nleaf;
 	le_program step;
+	const ir_func *function; /* of the step, as cc_step built it; in the arena */
 	rt_tensor *extra;     /* results of the step besides the loss: gradients */
 	le_program eval[4];   /* by batch size */
 	size_t neval;
@@ -55,8 +57,35 @@ void le_run_steps(const le_run *r, const le_program *p, size_t n);
 /* Weighted means over rows, every row included. *mse is NAN without a reconstruction; both are NAN for n = 0. */
 IR_MUSTUSE ir_status le_run_eval(le_run *r, const uint32_t *rows, size_t n, double *loss, double *mse);
 
-/* Copies of the params in canonical order, and their key. */
-IR_MUSTUSE ir_status le_run_weights(const le_run *r, le_weights *out, ir_key *key);
+/* Copies of the params in canonical order. */
+IR_MUSTUSE ir_status le_run_weights(const le_run *r, le_weights *out);
+
+le_leaf *le_run_leaf(const le_run *r, const char *name); /* NULL if absent */
+
+/* ---- steps.c ------------------------------------------------------------------------------------------------ */
+
+/* A run and what its steps are given. Large: on the heap. */
+typedef struct le_steps {
+	le_run run;
+	const le_config *cfg;
+	uint32_t *order;         /* rows of this epoch */
+	size_t per_epoch, total; /* steps */
+	double lr[LE_CHUNK], alpha[LE_CHUNK], rsc[LE_CHUNK]; /* in the model's type: f32 uses half of the room */
+	double loss[LE_CHUNK];   /* of the steps run last */
+	rt_key key[LE_CHUNK];
+} le_steps;
+
+/* le_run_open, and the steps counted. le_steps_close is due whatever the status. */
+IR_MUSTUSE ir_status le_steps_open(le_steps *s, cc_context *c, const ir_module *m, const le_data *data,
+				   const le_config *cfg, bool grads, ir_diag *d);
+void le_steps_close(le_steps *s);
+
+void le_steps_order(le_steps *s, int64_t epoch); /* rows in the order of that epoch, from 0: before its first step */
+const uint32_t *le_steps_rows(const le_steps *s, size_t at); /* of step `at` of the epoch */
+
+/* Runs n <= LE_CHUNK steps from step `at` of the epoch, which is step `first` since the start of training. Their losses
+ * are in s->loss, and what the first of them was given stays at the front of the other arrays. */
+void le_steps_run(le_steps *s, size_t at, size_t first, size_t n);
 
 char *le_text_copy(const char *s); /* heap */
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include "search/learn/learn_int.h"
 
-static le_leaf *find_leaf(const le_run *r, const char *name)
+le_leaf *le_run_leaf(const le_run *r, const char *name)
 {
 	for (size_t i = 0; i < r->nleaf; i++)
 		if (strcmp(r->leaf[i].name, name) == 0)
@@ -42,7 +42,7 @@ static ir_status add_leaves(le_run *r, const ir_func *f, const uint32_t *positio
 		le_leaf *l;
 		ir_status s;
 
-		if ((in->op != IR_param && in->op != IR_state) || find_leaf(r, in->name))
+		if ((in->op != IR_param && in->op != IR_state) || le_run_leaf(r, in->name))
 			continue;
 		r->leaf = ir_xrealloc(r->leaf, r->nleaf + 1, sizeof *r->leaf);
 		l = &r->leaf[r->nleaf++];
@@ -72,7 +72,7 @@ static ir_status start(le_run *r, const ir_func *f, int64_t batch, le_program *p
 
 		if (cc_program_leaf_op(p->program, i) == IR_input)
 			continue;
-		l = find_leaf(r, cc_program_leaf_name(p->program, i));
+		l = le_run_leaf(r, cc_program_leaf_name(p->program, i));
 		IR_ASSERT(l, "no memory for '%s'", cc_program_leaf_name(p->program, i));
 		rt_bind_leaf(p->exec, i, l->tensor.data, 0);
 	}
@@ -109,7 +109,7 @@ static ir_status take_weights(le_run *r)
 	const le_weights *w = r->cfg->init;
 
 	for (size_t i = 0; i < w->n; i++) {
-		const le_leaf *l = find_leaf(r, w->name[i]);
+		const le_leaf *l = le_run_leaf(r, w->name[i]);
 
 		if (!l || !l->param)
 			return refuse(r, "the model has no parameter '%.60s'", w->name[i]);
@@ -178,6 +178,7 @@ static ir_status build_step(le_run *r, bool grads)
 	if (!step)
 		return IR_EINPUT;
 	r->compile_ms += 1e3 * (rt_seconds() - t0);
+	r->function = step;
 	if ((s = add_leaves(r, step, NULL)) != IR_OK) /* the optimiser's */
 		return s;
 	t0 = rt_seconds();
@@ -328,12 +329,33 @@ static int by_position(const void *a, const void *b)
 	return x->position < y->position ? -1 : x->position > y->position;
 }
 
-ir_status le_run_weights(const le_run *r, le_weights *out, ir_key *key)
+ir_key le_weights_key(const le_weights *w)
 {
-	const le_leaf **order = ir_xmalloc(r->nleaf + 1, sizeof *order);
 	struct {
 		ir_key name, type, bits;
-	} *part;
+	} *part = ir_xmalloc(w->n + 1, sizeof *part);
+	ir_str type;
+	ir_key key;
+
+	sb_init(&type);
+	for (size_t i = 0; i < w->n; i++) {
+		const rt_tensor *t = &w->tensor[i];
+
+		sb_clear(&type);
+		ir_type_print(&t->type, &type);
+		part[i].name = ir_hash(w->name[i], strlen(w->name[i]));
+		part[i].type = ir_hash(type.s, type.n);
+		part[i].bits = ir_hash(t->data, ir_type_bytes(&t->type));
+	}
+	key = ir_hash(part, w->n * sizeof *part);
+	sb_fini(&type);
+	free(part);
+	return key;
+}
+
+ir_status le_run_weights(const le_run *r, le_weights *out)
+{
+	const le_leaf **order = ir_xmalloc(r->nleaf + 1, sizeof *order);
 	size_t n = 0;
 	ir_status s = IR_OK;
 
@@ -342,22 +364,15 @@ ir_status le_run_weights(const le_run *r, le_weights *out, ir_key *key)
 			order[n++] = &r->leaf[i];
 	qsort(order, n, sizeof *order, by_position);
 	*out = (le_weights){0, ir_xmalloc(n + 1, sizeof *out->name), ir_xmalloc(n + 1, sizeof *out->tensor)};
-	part = ir_xmalloc(n + 1, sizeof *part);
 	while (s == IR_OK && out->n < n) {
 		const rt_tensor *t = &order[out->n]->tensor;
-		const char *name = order[out->n]->name, *type = ir_type_text(r->arena, &t->type);
-		size_t k = out->n++, bytes = ir_type_bytes(&t->type);
+		size_t k = out->n++;
 
-		out->name[k] = le_text_copy(name);
-		if ((s = rt_tensor_alloc(&out->tensor[k], t->type)) != IR_OK)
-			break;
-		memcpy(out->tensor[k].data, t->data, bytes);
-		part[k].name = ir_hash(name, strlen(name));
-		part[k].type = ir_hash(type, strlen(type));
-		part[k].bits = ir_hash(t->data, bytes);
+		out->name[k] = le_text_copy(order[k]->name);
+		s = rt_tensor_alloc(&out->tensor[k], t->type);
+		if (s == IR_OK)
+			memcpy(out->tensor[k].data, t->data, ir_type_bytes(&t->type));
 	}
-	*key = ir_hash(part, n * sizeof *part);
-	free(part);
 	free(order);
 	if (s != IR_OK)
 		le_weights_free(out);

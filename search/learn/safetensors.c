@@ -29,6 +29,7 @@ typedef struct entry {
 	const char *name; /* in the JSON tree */
 	ir_type type;
 	uint64_t begin, end; /* behind the header */
+	size_t place;        /* in the header */
 } entry;
 
 typedef struct file {
@@ -202,7 +203,7 @@ static ir_status parse_entry(const file *f, const json_t *v, entry *e)
 	return s == IR_OK ? parse_offsets(f, json_object_get(v, "data_offsets"), e) : s;
 }
 
-/* By place; an empty tensor stands before the one that begins where it does. */
+/* As they were written; an empty tensor stands before the one that begins where it does. */
 static int by_offset(const void *a, const void *b)
 {
 	const entry *x = a, *y = b;
@@ -211,7 +212,7 @@ static int by_offset(const void *a, const void *b)
 		return x->begin < y->begin ? -1 : 1;
 	if (x->end != y->end)
 		return x->end < y->end ? -1 : 1;
-	return strcmp(x->name, y->name);
+	return x->place < y->place ? -1 : 1;
 }
 
 /* Every entry of the header into f->e, in the order of the data, which must cover the file exactly. */
@@ -230,8 +231,8 @@ static ir_status parse_entries(file *f)
 			s = check_metadata(f, v);
 		} else {
 			e->name = key;
+			e->place = f->n++;
 			s = parse_entry(f, v, e);
-			f->n++;
 		}
 		if (s != IR_OK)
 			return s;

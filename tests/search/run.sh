@@ -180,6 +180,37 @@ check "missing file" code 66 "$GM" trials "$TMP/none.db"
 "$GM" best "$TMP/a.db" --ir >"$TMP/m.gm"
 check "given models" "$GM" search --data fashion-mnist --db "$TMP/g.db" --limit-train 2000 --models "$TMP/m.gm" "$TMP/best/model.gm" --quiet
 check "given models: rows" test "$(sqlite3 "$TMP/g.db" "SELECT count(*) FROM v_best WHERE pca_value > 0")" = 2
+# -- a failure repeats, and has a place; the kept file is the row's
+cat >"$TMP/nan.gm" <<'GM'
+gradmill 1
+func main(x: f32[B,784]) {
+  z = dense<8>(x)
+  o = dense<784>(z)
+  y = log o
+  loss = mse(y, x)
+  return reconstruction=y, latent=z, loss=loss
+}
+GM
+sed 's/log o/sigmoid o/' "$TMP/nan.gm" >"$TMP/fine.gm"
+"$GM" search --data fashion-mnist --db "$TMP/nan.db" --limit-train 1000 --models "$TMP/nan.gm" "$TMP/fine.gm" --keep 1 --quiet >/dev/null 2>&1
+check "a failure has its step" test "$(ask "$TMP/nan.db" "SELECT cause FROM v_repro WHERE state = 'FAIL'")" = "loss is not finite at step 1 (epoch 1)"
+check "replay: the same failure" code 0 "$GM" replay "$TMP/nan.db" 0
+check "it says which" grep -q '^trial 0: the same .* step 1 (epoch 1)$' "$TMP/said"
+check "replay --check-nan" code 0 "$GM" replay "$TMP/nan.db" 0 --check-nan
+check "it names operation and line" grep -q "^trial0.gm:5:7: note: log 'y', forward: .*NaN" "$TMP/said"
+check "it shows the line" grep -q '^    y = log o$' "$TMP/said"
+check "replay --check-nan --json" code 0 "$GM" replay "$TMP/nan.db" 0 --check-nan --json
+check "it has operation and line" grep -q '"nan": {"step": 1, "epoch": 1, "op": "log", "name": "y", .*"line": 5, "column": 7, "kind": "nan"' "$TMP/said"
+check "replay --check-nan: nothing to find" code 0 "$GM" replay "$TMP/nan.db" 1 --check-nan
+check "it says so, and that the kept file is right" test "$(grep -cE "^no value was ever not finite$|nan.best.safetensors: its hash is the row's$" "$TMP/said")" = 2
+sqlite3 "$TMP/nan.db" "UPDATE x_trial SET cause = 'loss is not finite at step 2 (epoch 1)' WHERE cause IS NOT NULL"
+check "replay: another cause" code 1 "$GM" replay "$TMP/nan.db" 0
+mv "$TMP/nan.best.safetensors" "$TMP/kept"
+check "replay: the kept file is gone" code 1 "$GM" replay "$TMP/nan.db" 1
+check "it says missing" grep -q 'safetensors: missing$' "$TMP/said"
+cp "$TMP/best/weights.safetensors" "$TMP/nan.best.safetensors"
+check "replay: other weights in the file" code 1 "$GM" replay "$TMP/nan.db" 1 --json
+check "it says so" grep -q '"same": false, .*"weights_file": "differs"' "$TMP/said"
 awk -v RS=';' '{ gsub(/--[^\n]*/, ""); if ($0 ~ /[A-Z]/) { gsub(/\n/, " "); print } }' examples/queries.sql | while read -r sql; do
 	"$GM" query "$TMP/a.db" "$sql" >/dev/null || exit 1
 done && say "ok: examples/queries.sql" || fail "examples/queries.sql"

@@ -204,6 +204,27 @@ static void awkward_names(void **state)
 	ar_free(a);
 }
 
+/* What a library function does has the place of its call; the file's own functions keep theirs. */
+static void places(void **state)
+{
+	static const char text[] = "gradmill 1\nfunc own(x: f32[M,K]) {\n  y = exp x\n  return y\n}\nfunc main(x: f32[B,4]) {\n"
+		"  a = own(x)\n  b = dense<3>(a)\n  return b\n}\n";
+	ir_arena *a = ar_open();
+	ir_diag *d = ir_diag_new();
+	ir_module *m = ir_parse("t.gm", text, strlen(text), a, d);
+	const ir_func *f = m ? ir_module_find(m, "main") : NULL;
+
+	(void)state;
+	assert_non_null(f);
+	for (size_t i = 0; i < f->n; i++) {
+		assert_int_equal(f->ins[i].loc.file, f->ins[0].loc.file);
+		assert_int_equal(f->ins[i].loc.line, f->ins[i].op == IR_input ? 6 : f->ins[i].op == IR_exp ? 3 : 8);
+	}
+	assert_string_equal(f->ins[f->n - 2].name, "b_h");
+	ir_diag_free(d);
+	ar_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest test[] = {
@@ -214,6 +235,7 @@ int main(void)
 		cmocka_unit_test(every_op_has_a_golden_file),
 		cmocka_unit_test(message_form),
 		cmocka_unit_test(awkward_names),
+		cmocka_unit_test(places),
 	};
 
 	return cmocka_run_group_tests(test, NULL, NULL);

@@ -367,6 +367,37 @@ static void leaves_are_never_written(void **state)
 	program_free(&p);
 }
 
+typedef struct seen {
+	ir_ref next;
+	double sum; /* of first elements */
+} seen;
+
+static void look(void *ctx, ir_ref i, const rt_tensor *value)
+{
+	seen *s = ctx;
+
+	assert_int_equal(i, s->next++);
+	s->sum += rt_load(value->type.dtype, value->data, 0);
+}
+
+/* Leaves too, in order, while they are there. */
+static void every_value_is_shown(void **state)
+{
+	program p = sgd();
+	rt_tensor in[3];
+	seen s = {0};
+
+	(void)state;
+	sgd_leaves(in);
+	assert_int_equal(rt_interpret_each(p.f, in, look, &s), IR_OK);
+	assert_int_equal(s.next, p.f->n);
+	assert_true(s.sum > 1 + 10 + 0.5);
+	for (int i = 0; i < 3; i++)
+		rt_tensor_free(&in[i]);
+	assert_int_equal(rt_live_bytes(), 0);
+	program_free(&p);
+}
+
 /* Every allocation fails once; nothing stays behind. */
 static void every_allocation_fails_once(void **state)
 {
@@ -430,7 +461,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row), cmocka_unit_test(random_ops_are_the_runtime_s),
-		cmocka_unit_test(leaves_are_never_written), cmocka_unit_test(every_allocation_fails_once),
+		cmocka_unit_test(leaves_are_never_written), cmocka_unit_test(every_value_is_shown),
+		cmocka_unit_test(every_allocation_fails_once),
 		cmocka_unit_test(dead_values_are_freed), cmocka_unit_test(every_op_has_a_row),
 	};
 

@@ -54,11 +54,11 @@ static ir_status get(le_weights *w, char *message, size_t size)
 static le_weights sample(void)
 {
 	static const ir_type type[] = {{IR_F32, 2, {2, 3}}, {IR_F64, 0, {0}}, {IR_BOOL, 1, {3}},
-				       {IR_I32, 1, {2}},    {IR_U8, 2, {0, 5}}};
-	static const char *const name[] = {"enc_w", "scale", "mask \"q\"", "\xc3\xa9t\xc3\xa9", "empty"};
-	le_weights w = {0, calloc(5, sizeof *w.name), calloc(5, sizeof *w.tensor)};
+				       {IR_I32, 1, {2}},    {IR_U8, 2, {0, 5}}, {IR_F32, 1, {0}}};
+	static const char *const name[] = {"enc_w", "scale", "mask \"q\"", "\xc3\xa9t\xc3\xa9", "empty", "also"};
+	le_weights w = {0, calloc(6, sizeof *w.name), calloc(6, sizeof *w.tensor)};
 
-	for (; w.n < 5; w.n++) {
+	for (; w.n < 6; w.n++) {
 		w.name[w.n] = strdup(name[w.n]);
 		assert_int_equal(rt_tensor_alloc(&w.tensor[w.n], type[w.n]), IR_OK);
 		for (int64_t i = 0; i < ir_type_count(&type[w.n]); i++)
@@ -82,11 +82,15 @@ static void round_trip(void **state)
 		for (size_t i = 0; i < a.n; i++) {
 			const rt_tensor *t = le_weights_find(&b, a.name[i]);
 
+			assert_string_equal(b.name[i], a.name[i]); /* the order is kept, also among empty ones */
 			assert_non_null(t);
 			assert_true(ir_type_equal(&t->type, &a.tensor[i].type));
 			assert_memory_equal(t->data, a.tensor[i].data, ir_type_bytes(&t->type));
 		}
 		assert_null(le_weights_find(&b, "nobody"));
+		assert_true(ir_key_equal(le_weights_key(&a), le_weights_key(&b)));
+		rt_store(IR_F64, b.tensor[1].data, 0, 7);
+		assert_false(ir_key_equal(le_weights_key(&a), le_weights_key(&b)));
 		le_weights_free(&b);
 	}
 	le_weights_free(&a);
