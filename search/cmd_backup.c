@@ -91,8 +91,29 @@ static ir_status write_weights(backup *b, const char *to, const ir_str *data)
 	return same ? IR_OK : refuse(b, to, IR_EIO, "exists already and is another file; it was left alone");
 }
 
-/* A row may name a file that somebody has deleted since: "best --export" then trains again, and so may a reader of the copy.
- * A name with a slash is none of ours, and would let a database choose what is written where. */
+/* "study.weights/KEY.safetensors", or "study.best.safetensors" of an older version. Any other name is none of ours, and would
+ * let a database choose what is written where. */
+static bool is_ours(const char *name)
+{
+	const char *slash = strchr(name, '/');
+
+	if (name[0] == '.' || name[0] == '/')
+		return false;
+	return !slash || (slash[1] != '.' && !strchr(slash + 1, '/') && slash - name > 8 && !memcmp(slash - 8, ".weights", 8));
+}
+
+static ir_status make_folder(backup *b, const char *name)
+{
+	const char *slash = strchr(name, '/'), *path;
+
+	if (!slash)
+		return IR_OK;
+	path = ar_printf(b->a, "%.*s", (int)(strlen(beside(b, b->to, name)) - strlen(slash)), beside(b, b->to, name));
+	return !mkdir(path, 0777) || errno == EEXIST ? IR_OK : refuse(b, path, IR_EIO, strerror(errno));
+}
+
+/* A row may name a file that somebody has deleted since: "best --export" then trains again, and so may a reader of the
+ * copy. */
 static ir_status copy_weights(backup *b, const char *name, bool there)
 {
 	const char *from = beside(b, b->from, name);
@@ -100,13 +121,15 @@ static ir_status copy_weights(backup *b, const char *name, bool there)
 	ir_status st;
 
 	sb_init(&data);
-	st = strchr(name, '/') ? IR_ENOINPUT : ir_file_read(from, MAX_WEIGHTS, &data);
+	st = is_ours(name) ? ir_file_read(from, MAX_WEIGHTS, &data) : IR_ENOINPUT;
 	if (st != IR_OK) {
 		fprintf(stderr, "gradmill: warning: the weights %s cannot be read: left out\n", from);
 		st = IR_OK;
 	} else {
 		b->weight_files++;
 		if (!there)
+			st = make_folder(b, name);
+		if (!there && st == IR_OK)
 			st = write_weights(b, beside(b, b->to, name), &data);
 	}
 	sb_fini(&data);

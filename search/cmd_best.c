@@ -47,16 +47,20 @@ static ir_status refuse(best *b, const char *path, ir_status st, const char *why
 	return st;
 }
 
-/* The kept file, next to the database; false: there is none, or it cannot be read. */
+/* The kept file, next to the database; false: there is none, or it is not what the row says. */
 static bool copy_weights(best *b, const char *to)
 {
-	const char *file = cell(b, "weights_file");
+	const char *file = cell(b, "weights_file"), *why;
 	ir_str data;
 	bool ok;
 
 	if (!file)
 		return false;
 	file = se_store_beside(b->store, file, b->a);
+	if (se_kept_check(file, cell(b, "weights_key"), b->a, &why) != SE_KEPT_SAME) {
+		fprintf(stderr, "gradmill: warning: %s is missing or has other weights than the trial\n", file);
+		return false;
+	}
 	sb_init(&data);
 	ok = ir_file_read(file, MAX_WEIGHTS, &data) == IR_OK && ir_file_write(to, data.s, data.n) == IR_OK;
 	sb_fini(&data);

@@ -60,7 +60,8 @@ static void put_json(const job *j, ir_str *s)
 		  r->same ? "true" : "false", (long long)r->epochs, (long long)r->differs);
 	sb_put_json_real(s, r->value);
 	sb_put(s, ", \"cause\": ");
-	sb_put_json_text(s, r->cause);
+	sb_put_json_text(s, r->cut ? r->was : r->cause);
+	sb_printf(s, ", \"cut\": %s", r->cut ? "true" : "false");
 	sb_printf(s, ", \"weights_file\": %s", kept[r->kept]);
 	if (j->o->check_nan) {
 		sb_put(s, ", \"nan\": ");
@@ -142,8 +143,10 @@ static void put_text(const job *j, ir_str *s)
 	const se_replay *r = &j->r;
 
 	sb_printf(s, "trial %lld: ", (long long)j->number);
-	if (r->differs || !r->end_same) {
+	if (r->differs || (!r->cut && !r->end_same)) {
 		put_end(r, s);
+	} else if (r->cut) {
+		sb_printf(s, "the same to the bit, %lld epochs, as far as it came; it ended by: %s", (long long)r->epochs, r->was);
 	} else {
 		sb_printf(s, "the same to the bit, %lld epochs, ", (long long)r->epochs);
 		if (r->cause)

@@ -112,6 +112,10 @@ static ir_status on_result(se_driver *v, se_worker *w, const se_message *m)
 		return IR_OK; /* nobody asked */
 	if (o.state == SE_FAIL)
 		o.value = NAN;
+	else if (o.cause)
+		se_progress_note(&v->progress, "trial %lld: its weights are not kept: %s", (long long)i->number, o.cause);
+	if (o.state == SE_COMPLETE)
+		o.cause = NULL;
 	i->home = (int)(w - v->pool.worker);
 	i->home_generation = w->generation;
 	if (o.state == SE_COMPLETE) {
@@ -191,8 +195,9 @@ ir_status se_driver_death(se_driver *v, size_t who, const se_death *death)
 
 	if (v->final_worker == (int)who) {
 		se_progress_note(&v->progress, "finalist %lld: %s", (long long)v->final_number, why);
-		v->final_worker = -1; /* it stays without a test value; a later run tries again */
+		v->final_worker = -1;
 		v->final_number = -1;
+		v->final_again = death->external; /* else it stays without a test value; a later run tries again */
 		return IR_OK;
 	}
 	if (v->floor_worker == (int)who) {

@@ -72,6 +72,7 @@ typedef struct se_driver {
 	double deadline, reserve, rate_work, rate_s; /* rate_s: seconds of one core */
 	int64_t final_number; /* the finalist that is being looked at; -1 */
 	int final_worker;     /* who looks; -1: nobody */
+	bool final_again;     /* who looked was killed from outside */
 	int cores;            /* threads of all workers together */
 	bool spread;          /* they are split as pack.c says; else each worker has its own */
 	se_rate pack[SE_PACK_SIZES][SE_PACK_TEAMS]; /* by size of model and 1, 2, 4, .. cores */

@@ -221,6 +221,8 @@ ir_status se_driver_final(se_driver *v, se_worker *w, const se_message *m)
 	}
 	i->test_value = m->test_value;
 	st = se_store_set_test(v->store, i->id, m->test_value, v->d);
+	if (st == IR_OK && m->cause)
+		se_progress_note(&v->progress, "trial %lld: its weights are not kept: %s", (long long)i->number, m->cause);
 	if (st != IR_OK || !m->saved)
 		return st;
 	i->file = se_driver_weights_file(v, i);
@@ -256,9 +258,12 @@ static ir_status look(se_driver *v, se_item *i, size_t rank)
 	if (wants_file(v, i, rank))
 		m.save = se_driver_weights_path(v, i);
 	m.save_below = NAN;
-	v->final_number = i->number;
-	st = ask(v, i->home, &m);
-	v->final_number = v->final_worker = -1;
+	do {
+		v->final_again = false;
+		v->final_number = i->number;
+		st = ask(v, i->home, &m);
+		v->final_number = v->final_worker = -1;
+	} while (st == IR_OK && v->final_again && !se_driver_stops());
 	return st;
 }
 

@@ -72,7 +72,8 @@ double se_driver_keep_below(const se_driver *v)
 	return v->item[v->best[v->nbest - 1]].value;
 }
 
-/* The file first: a row that names a file which is gone is noticed, a file that no row names is not. */
+/* The file first: a row that names a file which is gone is noticed, a file that no row names is not. Only files of our own
+ * folder: a copy of the database names those of the original. */
 static ir_status drop(se_driver *v, se_item *i)
 {
 	const char *file = i->file;
@@ -80,7 +81,7 @@ static ir_status drop(se_driver *v, se_item *i)
 	ir_status st = se_store_file_users(v->store, file, &users, v->d);
 
 	i->file = NULL;
-	if (st == IR_OK && users <= 1) /* else a study that goes on from this one has it too */
+	if (st == IR_OK && users <= 1 && !strcmp(file, se_driver_weights_file(v, i))) /* another study may have it too */
 		unlink(se_driver_weights_path(v, i));
 	return st == IR_OK ? se_store_set_file(v->store, i->id, NULL, v->d) : st;
 }

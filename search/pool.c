@@ -155,14 +155,14 @@ static void explain(const se_worker *w, int status, bool babble, se_death *d)
 	if (w->limit) {
 		memcpy(d->why, w->why, sizeof d->why);
 	} else if (babble) {
-		snprintf(d->why, sizeof d->why, "worker broke the protocol");
+		snprintf(d->why, sizeof d->why, SE_CAUSE_WORKER "broke the protocol");
 	} else if (!WIFSIGNALED(status)) {
-		snprintf(d->why, sizeof d->why, "worker died: exit code %d", WEXITSTATUS(status));
+		snprintf(d->why, sizeof d->why, SE_CAUSE_WORKER "died: exit code %d", WEXITSTATUS(status));
 	} else if (WTERMSIG(status) == SIGKILL && oom_kills() > w->oom) {
-		snprintf(d->why, sizeof d->why, "worker died: the system had no memory left");
+		snprintf(d->why, sizeof d->why, SE_CAUSE_WORKER "died: the system had no memory left");
 	} else {
 		d->external = is_external(WTERMSIG(status));
-		snprintf(d->why, sizeof d->why, "worker %s: signal %d (%s)", d->external ? "was killed" : "died",
+		snprintf(d->why, sizeof d->why, SE_CAUSE_WORKER "%s: signal %d (%s)", d->external ? "was killed" : "died",
 			 WTERMSIG(status), strsignal(WTERMSIG(status)));
 	}
 }
@@ -173,6 +173,18 @@ static se_pool_event death(se_worker *w, bool babble, se_death *d)
 		kill(w->pid, SIGKILL);
 	explain(w, bury(w), babble, d);
 	return SE_POOL_DEATH;
+}
+
+bool se_cause_cut(const char *cause)
+{
+	static const char *const cut[] = {SE_CAUSE_WORKER, SE_CAUSE_TIME, SE_CAUSE_MEMORY};
+
+	if (cause && !strcmp(cause, ir_status_text(IR_ENOMEM)))
+		return true; /* there may be more this time */
+	for (size_t i = 0; cause && i < sizeof cut / sizeof *cut; i++)
+		if (!strncmp(cause, cut[i], strlen(cut[i])))
+			return true;
+	return false;
 }
 
 void se_pool_ask(se_worker *w, int64_t number, const se_message *m)

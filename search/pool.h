@@ -57,6 +57,13 @@ void se_pool_kill(se_pool *p);
 se_pool_event se_pool_next(se_pool *p, int timeout_ms, const void *sigmask, size_t *who, se_message *m,
 			  se_death *death);
 
+/* How causes begin that are not the trial's own doing alone: a clock, a limit or a dying process ended it, so a replay can
+ * only be compared as far as it came. */
+#define SE_CAUSE_WORKER "worker "
+#define SE_CAUSE_TIME "time limit: "
+#define SE_CAUSE_MEMORY "memory limit: "
+bool se_cause_cut(const char *cause); /* NULL: no */
+
 /* Gives an idle worker something to do. If it is dead, its end of file says so soon enough. */
 void se_pool_ask(se_worker *w, int64_t number, const se_message *m);
 /* Kills a worker that takes too long or too much. */

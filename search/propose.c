@@ -10,10 +10,23 @@
 
 #define MAX_LOOKAHEAD 16 /* proposals put off because they do not fit into the time left */
 
+/* Numbers that nobody has used (rows were deleted) are failures to the sampler, which would wait for them. */
+static void tell_gap(se_driver *v, int64_t number)
+{
+	se_told t = {.value = NAN};
+
+	for (size_t k = 0; k < SE_MAX_PARAMS; k++)
+		t.genome.v[k] = NAN;
+	for (t.number = v->next; t.number < number; t.number++)
+		se_sampler_tell(v->sampler, &t);
+}
+
 se_item *se_driver_add_item(se_driver *v, int64_t number)
 {
-	se_item *i = ar_push(v->arena, v->item, v->nitem, v->itemcap);
+	se_item *i;
 
+	tell_gap(v, number);
+	i = ar_push(v->arena, v->item, v->nitem, v->itemcap);
 	memset(i, 0, sizeof *i);
 	i->number = number;
 	i->value = i->test_value = NAN;
@@ -188,24 +201,12 @@ static ir_status run_enqueued(se_driver *v, se_item *i, const char *fixed)
 	return st;
 }
 
-/* Numbers that nobody has used (rows were deleted) are failures to the sampler, which would wait for them. */
-static void tell_gap(se_driver *v, int64_t number)
-{
-	se_told t = {.value = NAN};
-
-	for (size_t k = 0; k < SE_MAX_PARAMS; k++)
-		t.genome.v[k] = NAN;
-	for (t.number = v->next; t.number < number; t.number++)
-		se_sampler_tell(v->sampler, &t);
-}
-
 /* What another program trains itself is none of our outcomes: its value came from somewhere else, at its own time. */
 ir_status se_driver_adopt(se_driver *v, const se_stranger *r)
 {
 	ir_status st = IR_OK;
 	se_item *i;
 
-	tell_gap(v, r->number);
 	i = se_driver_add_item(v, r->number);
 	i->id = r->id;
 	i->parent = -1;

@@ -78,9 +78,12 @@ static ir_status on_message(again *g, const se_message *m)
 		return m->status > IR_OK && m->status < IR_STATUS_COUNT ? (ir_status)m->status : IR_EINTERNAL;
 	case SE_M_epoch:
 		compare_epoch(g, m);
+		g->done = g->out->cut && g->out->epochs >= (int64_t)g->bits->nrow;
 		return IR_OK;
 	case SE_M_result:
 		g->done = true;
+		if (m->cause && m->status == IR_OK)
+			return fail(g, IR_EIO, m->cause); /* the weights could not be written */
 		compare_end(g, m);
 		return IR_OK;
 	case SE_M_open: case SE_M_task: case SE_M_ask_floor: case SE_M_floor: case SE_M_team: case SE_MESSAGE_COUNT:
@@ -121,7 +124,7 @@ static ir_status run(again *g, const se_study *st, int threads)
 		case SE_POOL_NOTHING: break;
 		}
 	}
-	if (s == IR_OK)
+	if (s == IR_OK && !g->out->cut)
 		se_pool_stop(&g->pool);
 	else
 		se_pool_kill(&g->pool);
@@ -159,29 +162,35 @@ static ir_status find_task(again *g, se_store *s, const se_study *st, se_space *
 	return IR_OK;
 }
 
-/* The file that the row names, against the row. */
-static void compare_file(again *g, const se_store *s)
+se_kept se_kept_check(const char *path, const char *weights_key, ir_arena *a, const char **why)
 {
-	se_replay *out = g->out;
 	ir_diag *d = ir_diag_new();
 	char key[IR_KEY_CHARS];
 	le_weights w;
-	ir_status st;
+	ir_status st = le_weights_read(path, &w, d);
+	se_kept kept = st == IR_ENOINPUT ? SE_KEPT_MISSING : SE_KEPT_DIFFERS;
 
-	if (g->row->weights_file) {
-		out->weights_file = se_store_beside(s, g->row->weights_file, g->a);
-		st = le_weights_read(out->weights_file, &w, d);
-		out->kept = st == IR_ENOINPUT ? SE_KEPT_MISSING : SE_KEPT_DIFFERS;
-		if (st == IR_OK) {
-			ir_key_print(le_weights_key(&w), key);
-			out->kept = equal(key, g->row->weights_key) ? SE_KEPT_SAME : SE_KEPT_DIFFERS;
-			le_weights_free(&w);
-		} else {
-			out->why = ar_strdup(g->a, ir_diag_size(d) ? ir_diag_get(d, 0)->text : ir_status_text(st));
-		}
-		out->same &= out->kept == SE_KEPT_SAME;
+	*why = NULL;
+	if (st == IR_OK) {
+		ir_key_print(le_weights_key(&w), key);
+		kept = equal(key, weights_key) ? SE_KEPT_SAME : SE_KEPT_DIFFERS;
+		le_weights_free(&w);
+	} else {
+		*why = ar_strdup(a, ir_diag_size(d) ? ir_diag_get(d, 0)->text : ir_status_text(st));
 	}
 	ir_diag_free(d);
+	return kept;
+}
+
+static void compare_file(again *g, const se_store *s)
+{
+	se_replay *out = g->out;
+
+	if (!g->row->weights_file)
+		return;
+	out->weights_file = se_store_beside(s, g->row->weights_file, g->a);
+	out->kept = se_kept_check(out->weights_file, g->row->weights_key, g->a, &out->why);
+	out->same &= out->kept == SE_KEPT_SAME;
 }
 
 ir_status se_replay_trial(se_store *s, const se_study *st, int64_t number, int threads, const char *save, ir_arena *a,
@@ -200,7 +209,11 @@ ir_status se_replay_trial(se_store *s, const se_study *st, int64_t number, int t
 		return status;
 	g.bits = &bits;
 	g.task.save = save;
-	status = run(&g, st, threads);
+	out->cut = g.row->state != SE_COMPLETE && se_cause_cut(g.row->cause);
+	if (out->cut)
+		out->was = g.row->cause;
+	if (!out->cut || bits.nrow) /* else there is nothing to compare */
+		status = run(&g, st, threads);
 	if (status == IR_OK)
 		compare_file(&g, s);
 	return status;

@@ -9,6 +9,10 @@
 /* The file of weights that a row names. MISSING: there is none beside the database. DIFFERS: also when it cannot be read. */
 typedef enum se_kept { SE_KEPT_NONE, SE_KEPT_SAME, SE_KEPT_DIFFERS, SE_KEPT_MISSING } se_kept; /* ORDER KEPT */
 
+/* Are the weights in the file path those whose hash a row has? *why: what is wrong with a file that cannot be read, path
+ * included, in a; or NULL. */
+se_kept se_kept_check(const char *path, const char *weights_key, ir_arena *a, const char **why);
+
 typedef struct se_replay {
 	bool same;       /* every epoch's losses and the weights to the bit, the cause of a failure, the kept file */
 	int64_t epochs;  /* compared */
@@ -16,6 +20,7 @@ typedef struct se_replay {
 	double value, test_value;
 	const char *cause, *was; /* why it failed, and why the row says it did; NULL: it did not */
 	bool end_same;   /* number of epochs, weights, cause */
+	bool cut;        /* a limit, a clock or a dying worker ended it (was says which): compared as far as it came */
 	se_kept kept;
 	const char *weights_file, *why; /* its path; why it cannot be read, path included. NULL: there is none, it can */
 } se_replay;

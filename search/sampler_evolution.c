@@ -7,10 +7,9 @@
  * Half of the children also take some parameters from a second parent (the paper has mutation only): what two trials
  * have found out comes together in one generation, and ten minutes have six.
  *
- * Sizes for trials of seconds, some fifty to a thousand of them; the paper has 100 and 25 for twenty thousand. A model of
- * such searches (ten minutes, two workers, values and costs as measured on Fashion-MNIST) ended at 0.00702 with all of
- * this, at 0.00709 without second parents, 0.00724 with a tournament of 8, 0.00739 without the default point and
- * growing budgets, 0.00748 at random. */
+ * Sizes for trials of seconds, some fifty to a thousand of them; the paper has 100 and 25 for twenty thousand. In a model of
+ * such searches (ten minutes, two workers, values and costs as measured on Fashion-MNIST) the default point, growing budgets,
+ * a tournament of 16 instead of 8 and the second parents brought one to four per cent of the error each. */
 #include <math.h>
 #include "search/sampler.h"
 

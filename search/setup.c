@@ -101,7 +101,7 @@ static ir_status take_row(se_driver *v, const se_trial_row *r)
 	v->progress.finished++;
 	v->progress.failed += r->state != SE_COMPLETE;
 	take_best(v, r);
-	if (r->weights_file && !access(se_driver_weights_path(v, i), R_OK))
+	if (r->weights_file && !access(se_store_beside(v->store, r->weights_file, v->arena), R_OK))
 		i->file = r->weights_file;
 	else if (r->weights_file)
 		return se_store_set_file(v->store, i->id, NULL, v->d); /* somebody took it away */

@@ -24,14 +24,14 @@ enum {
 /* Ranges such that the median random trial is sane. The loss is a mean over all features, so gradients are small and
  * plain momentum needs rates that look large. */
 static const se_param dense[D_COUNT] = {
-	[D_STEM] = {"stem_width", WORDS("96", "128", "192", "256", "384", "512"), ALWAYS, .shape = true, .usual = 3},
+	[D_STEM] = {"stem_width", WORDS("96", "128", "192", "256", "384", "512"), ALWAYS, .shape = true, .usual = 4},
 	[D_BLOCKS] = {"blocks", COUNT(0, 3), ALWAYS, .shape = true, .usual = 1},
 	[D_LAYERS] = {"layers", COUNT(1, 2), ONLY(D_BLOCKS, 1u << 1 | 1u << 2 | 1u << 3), .shape = true, .usual = 2},
 	[D_ACTIVATION] = {"activation", WORDS("relu", "gelu", "tanh"), ALWAYS, .shape = true, .usual = 1},
 	[D_SKIP] = {"skip", WORDS("none", "block", "stage"), ONLY(D_BLOCKS, 1u << 1 | 1u << 2 | 1u << 3), .shape = true, .usual = 1},
 	[D_LATENT] = {"latent", WORDS("8", "16", "32", "64"), ALWAYS, .shape = true, .usual = 2},
 	[D_OPTIMIZER] = {"optimizer", WORDS("adam", "adamw", "sgd"), ALWAYS, .usual = 0},
-	[D_LR] = {"lr", LOG(5e-4, 5e-3), ONLY(D_OPTIMIZER, 1u << 0 | 1u << 1), .usual = 1e-3},
+	[D_LR] = {"lr", LOG(5e-4, 5e-3), ONLY(D_OPTIMIZER, 1u << 0 | 1u << 1), .usual = 2e-3},
 	[D_LR_SGD] = {"lr_sgd", LOG(1, 10), ONLY(D_OPTIMIZER, 1u << 2), .usual = 5},
 	[D_SCHEDULE] = {"schedule", WORDS("constant", "cosine"), ALWAYS, .usual = 1},
 	[D_WEIGHT_DECAY] = {"weight_decay", LOG(1e-4, 1e-1), ONLY(D_OPTIMIZER, 1u << 1), .usual = 1e-2},

@@ -55,7 +55,7 @@ static ir_status check(const char *copy, int64_t least, int64_t *trials, ir_diag
 
 ir_status se_store_copy(const char *path, const char *to, int64_t *trials, ir_diag *d)
 {
-	int64_t before;
+	int64_t before = 0;
 	se_store *s;
 	ir_status st = se_sql_open_as_is(path, &s, d);
 

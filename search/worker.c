@@ -214,9 +214,9 @@ static bool run_task(worker *w, const se_message *t)
 		measure_machine(w);
 	st = se_trial_run(w->context, &w->data, t, &how, &r, &cause);
 	saves = st == IR_OK && t->save && (isnan(t->save_below) || value_of(&r) <= t->save_below);
-	if (saves)
-		st = save(t, &r.weights, &cause);
-	ok = send_result(w, t, st, &r, saves && st == IR_OK, st == IR_OK ? NULL : cause.s);
+	if (saves) /* a disk that is full is no fault of the trial: the cause says why it was not saved */
+		saves = save(t, &r.weights, &cause) == IR_OK;
+	ok = send_result(w, t, st, &r, saves, cause.n ? cause.s : NULL);
 	if (st == IR_OK && !t->test)
 		keep_weights(w, t->number, &r);
 	le_result_free(&r);

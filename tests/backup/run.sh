@@ -124,4 +124,10 @@ check "an early one goes on to the same result" "$GM" search --db "$TMP/live0.db
 ask "$TMP/live.db" 'SELECT * FROM v_repro' >"$TMP/repro"
 ask "$TMP/live0.db" 'SELECT * FROM v_repro' >"$TMP/repro.copy"
 check "to the bit" cmp "$TMP/repro" "$TMP/repro.copy"
+mkdir "$TMP/far"
+check "weights in their folder" code 0 "$GM" backup "$TMP/live.db" "$TMP/far/copy.db" --json
+check "come along" grep -q '"weight_files": 1}' "$TMP/out"
+check "to the same place" diff -r "$TMP/live.weights" "$TMP/far/live.weights"
+check "and are found there" code 0 "$GM" best "$TMP/far/copy.db" --export "$TMP/far/best"
+check "without training again" test "$(grep -c 'training trial' "$TMP/said")" -eq 0
 exit $failed

@@ -71,5 +71,8 @@ row 3 "hangs" FAIL 'time limit: more than 6 s' 0
 row 4 "memory" FAIL '%memory%' 0
 row 5 "not a number" FAIL 'loss is not finite%' 0
 check "deaths are events" test "$(ask "SELECT count(*) FROM v_events WHERE what LIKE 'worker died%'")" -eq $((6 * EACH))
+for kind in 1 3 4 5; do # replayed as far as each came, or to the same end
+	check "replay of a trial of kind $kind" "$GM" replay "$TMP/f.db" $kind
+done
 [ $failed -eq 0 ] || ask 'SELECT number % 6, state, attempts, cause, count(*) FROM v_trials GROUP BY 1, 2, 3, 4'
 exit $failed

@@ -121,6 +121,52 @@ kill -TERM $pid
 wait $pid
 [ $? -eq 130 ] && say "ok: two signals end with 130" || fail "two signals: exit code"
 
+# -- a look at a running search, and a request to end it
+check "status: nobody drives" sh -c '"$1" status "$2" --json | grep -q "\"driven\": false"' - "$GM" "$TMP/a.db"
+check "stop: nobody drives" code 0 "$GM" stop "$TMP/a.db"
+check "it says so" grep -q 'no search is running' "$TMP/said"
+"$GM" search $OPTIONS --db "$TMP/st.db" --trials 10 --jobs 2 >"$TMP/st.out" 2>&1 &
+pid=$!
+i=0
+until [ "$(sqlite3 -readonly "$TMP/st.db" "SELECT count(*) > 0 FROM trials WHERE state = 'RUNNING'" 2>/dev/null)" = 1 ] || [ $i -ge 300 ]; do
+	sleep 0.05
+	i=$((i + 1))
+done
+check "status" code 0 "$GM" status "$TMP/st.db"
+check "it names the process" grep -q "^study default: running (process $pid on " "$TMP/said"
+check "status --json" code 0 "$GM" status "$TMP/st.db" --json
+check "it counts, and has what runs" grep -Eq '"driven": true.*"counts": \{"trials": [0-9]+.*"running": \[\{"number": [0-9]+, .*"pid": [0-9]+\}' "$TMP/said"
+check "stop" code 0 "$GM" stop "$TMP/st.db"
+wait $pid
+check "and was not interrupted" test $? -eq 0
+check "events say why it ended" test "$(ask "$TMP/st.db" "SELECT count(*) FROM v_events WHERE what = 'asked to stop'")" = 1
+search "$TMP/st.db" --trials 10 >/dev/null 2>&1
+repro "$TMP/st.db" >"$TMP/st.txt"
+check "going on after a stop: identical" cmp "$TMP/a.txt" "$TMP/st.txt"
+
+# -- limits
+check "a worker's memory" code 1 "$GM" search --data fashion-mnist --limit-train 2000 --epochs 30 --latent 16 --db "$TMP/mem.db" --trials 1 \
+	--trial-memory 64M --finalists 0 --quiet
+check "has a limit" test "$(ask "$TMP/mem.db" "SELECT count(*) FROM v_trials WHERE state = 'FAIL' AND cause LIKE '%memory%'")" = 1
+check "sizes are read" code 64 "$GM" search --db "$TMP/a.db" --trial-memory 1M
+check "keep is read" code 64 "$GM" search --db "$TMP/a.db" --keep few
+check "jobs are read" code 64 "$GM" search --db "$TMP/a.db" --jobs 17
+check "an unknown sampler" code 64 "$GM" search --db "$TMP/a.db" --sampler annealing
+check "the message names those that there are" grep -q evolution "$TMP/said"
+
+# -- weights: the best ones, by key, and no others
+search "$TMP/w2.db" --trials 10 --keep 3 >/dev/null 2>&1
+check "keep 3: the best three" test "$(ask "$TMP/w2.db" "SELECT group_concat(number) FROM (SELECT number FROM v_trials WHERE weights_file IS NOT NULL
+	ORDER BY number)")" = "$(ask "$TMP/w2.db" "SELECT group_concat(number) FROM (SELECT number FROM (SELECT number FROM v_best ORDER BY value, number
+	LIMIT 3) ORDER BY number)")"
+check "keep 3: their files" test "$(ls "$TMP/w2.weights" | sort)" = "$(ask "$TMP/w2.db" "SELECT trial_key || '.safetensors' FROM v_trials
+	WHERE weights_file IS NOT NULL ORDER BY 1")"
+rm "$TMP/w2.weights/$(ls "$TMP/w2.weights" | head -1)"
+check "keep 5: what is missing is made again" "$GM" search --db "$TMP/w2.db" --trials 10 --keep 5 --quiet
+check "keep 5: five files" test "$(ls "$TMP/w2.weights" | wc -l)" = 5
+check "keep 1: four go" "$GM" search --db "$TMP/w2.db" --trials 11 --keep 1 --quiet
+check "keep 1: one file" test "$(ls "$TMP/w2.weights" | wc -l)" = 1
+
 # -- the rest of the commands
 check "version" test "$("$GM" --version)" = "gradmill $(sed -n 's/^project(gradmill VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)"
 check "unknown command" code 64 "$GM" serch
@@ -202,13 +248,13 @@ check "it shows the line" grep -q '^    y = log o$' "$TMP/said"
 check "replay --check-nan --json" code 0 "$GM" replay "$TMP/nan.db" 0 --check-nan --json
 check "it has operation and line" grep -q '"nan": {"step": 1, "epoch": 1, "op": "log", "name": "y", .*"line": 5, "column": 7, "kind": "nan"' "$TMP/said"
 check "replay --check-nan: nothing to find" code 0 "$GM" replay "$TMP/nan.db" 1 --check-nan
-check "it says so, and that the kept file is right" test "$(grep -cE "^no value was ever not finite$|nan.best.safetensors: its hash is the row's$" "$TMP/said")" = 2
+check "it says so, and that the kept file is right" test "$(grep -cE "^no value was ever not finite$|nan.weights/.*safetensors: its hash is the row's$" "$TMP/said")" = 2
 sqlite3 "$TMP/nan.db" "UPDATE x_trial SET cause = 'loss is not finite at step 2 (epoch 1)' WHERE cause IS NOT NULL"
 check "replay: another cause" code 1 "$GM" replay "$TMP/nan.db" 0
-mv "$TMP/nan.best.safetensors" "$TMP/kept"
+mv "$TMP"/nan.weights/*.safetensors "$TMP/kept"
 check "replay: the kept file is gone" code 1 "$GM" replay "$TMP/nan.db" 1
 check "it says missing" grep -q 'safetensors: missing$' "$TMP/said"
-cp "$TMP/best/weights.safetensors" "$TMP/nan.best.safetensors"
+cp "$TMP/best/weights.safetensors" "$TMP/$(sqlite3 "$TMP/nan.db" 'SELECT weights_file FROM v_trials WHERE number = 1')"
 check "replay: other weights in the file" code 1 "$GM" replay "$TMP/nan.db" 1 --json
 check "it says so" grep -q '"same": false, .*"weights_file": "differs"' "$TMP/said"
 awk -v RS=';' '{ gsub(/--[^\n]*/, ""); if ($0 ~ /[A-Z]/) { gsub(/\n/, " "); print } }' examples/queries.sql | while read -r sql; do
