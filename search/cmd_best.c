@@ -82,7 +82,7 @@ static ir_status export(best *b)
 	if (!copy_weights(b, weights)) {
 		fprintf(stderr, "gradmill: training trial %lld again for its weights\n", (long long)b->number);
 		st = se_replay_trial(b->store, &b->st, b->number, rt_cores(), weights, b->a, &r, b->d);
-		if (st == IR_OK && !r.same)
+		if (st == IR_OK && (r.differs || !r.end_same))
 			fputs("gradmill: warning: not the same to the bit as when it was found: another build or processor\n", stderr);
 	}
 	if (st == IR_OK)

@@ -48,8 +48,8 @@ static bool read_whole(const char *text, int64_t most, int64_t *out)
 
 static bool read_keep(const char *text, int64_t *out)
 {
-	*out = !text ? 1 : !strcmp(text, "all") ? -1 : 0;
-	return !text || *out || !strcmp(text, "none") || read_whole(text, 1000, out);
+	*out = !text ? SE_UNSET : !strcmp(text, "all") ? -1 : 0;
+	return *out || !strcmp(text, "none") || read_whole(text, 1000, out);
 }
 
 static bool read_jobs(const char *text, int64_t *out)
@@ -197,7 +197,7 @@ static int parse(int argc, char **argv, arguments *a)
 		{"trial-memory", IR_OPT_STRING, &a->memory, 0, "SIZE", "of a worker, beside the data (four fifths of the machine's / jobs)"},
 		{"seed", IR_OPT_INT, &o->seed, 0, "S", "same seed, same trials (0)"},
 		{"finalists", IR_OPT_INT, &o->finalists, 0, "K", "trials that see the test rows at the end (3)"},
-		{"keep", IR_OPT_STRING, &a->keep, 0, "K", "keep the weights of the best K trials, all or none, in DB.weights (1)"},
+		{"keep", IR_OPT_STRING, &a->keep, 0, "K", "keep the weights of the best K trials, all or none, in DB.weights (as before, or 1)"},
 		{"as-new", IR_OPT_STRING, &o->as_new, 0, "NAME", "go on with --study as a new study of that name: on another machine or version"},
 		{"profile", IR_OPT_FLAG, &o->profile, 0, NULL, "keep where each trial's time goes, kernel by kernel (v_kernels)"},
 		{"quiet", IR_OPT_FLAG, &o->quiet, 0, NULL, "no progress"},

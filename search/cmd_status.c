@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * gradmill status and gradmill stop: a look at a search that may be running, and a request to end it. */
+ * gradmill status: a look at a search that may be running. */
 #include <math.h>
 #include <stdio.h>
-#include <unistd.h>
 #include "ir/base/cli.h"
 #include "search/cmd.h"
 #include "search/output.h"
-
-/* ---- status -------------------------------------------------------------------------------------------------------------- */
 
 typedef struct report {
 	se_store *store;
@@ -151,60 +148,5 @@ int se_cmd_status(int argc, char **argv)
 	}
 	ir_diag_free(s.d);
 	ar_free(s.a);
-	return rc;
-}
-
-/* ---- stop ---------------------------------------------------------------------------------------------------------------- */
-
-/* The driver looks into the file several times a second; its lease says when it is gone. */
-static ir_status stop(se_store *s, int64_t study, bool now, bool wait, ir_diag *d)
-{
-	ir_status st;
-
-	if (!se_store_driven(s, study)) {
-		fputs("gradmill stop: no search is running\n", stderr);
-		return IR_OK;
-	}
-	st = se_store_ask_to_stop(s, study, now, d);
-	while (st == IR_OK && wait && se_store_driven(s, study))
-		usleep(50000);
-	return st;
-}
-
-int se_cmd_stop(int argc, char **argv)
-{
-	static const ir_command command = {"stop", "DB", "end a running search; the same command goes on with it later",
-		"gradmill stop study.db         # after the running trials\n"
-		"gradmill stop study.db --now   # they wait for the next run\n", 1, 1};
-	const char *study = NULL;
-	bool now = false, wait = true;
-	const ir_opt opt[] = {
-		{"study", IR_OPT_STRING, &study, 0, "NAME", "which study (the newest)"},
-		{"now", IR_OPT_FLAG, &now, 0, NULL, "do not wait for the running trials"},
-		{"no-wait", IR_OPT_OFF, &wait, 0, NULL, "ask, and do not wait until the search has ended"},
-	};
-	se_study st = {0};
-	se_store *s = NULL;
-	char **operand;
-	ir_diag *d;
-	ir_arena *a;
-	ir_status status;
-	int rc = ir_cli_parse(&command, opt, sizeof opt / sizeof *opt, argc, argv, &operand);
-
-	if (rc >= 0)
-		return rc;
-	a = ar_open();
-	d = ir_diag_new();
-	rc = se_open_study(operand[0], study, a, &s, &st); /* to read: a file that is not there is not made */
-	if (!rc) {
-		se_store_close(s);
-		status = se_store_open(operand[0], SE_OPEN_WRITE, &s, d);
-		if (status == IR_OK)
-			status = stop(s, st.id, now, wait, d);
-		rc = status == IR_OK ? 0 : se_complain(d, status);
-		se_store_close(s);
-	}
-	ir_diag_free(d);
-	ar_free(a);
 	return rc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/driver.c -- the loop of a search: one process, one thread, the only writer of its study. Proposals are made
- * and written down in the order of their numbers and sent out in that order; results are committed as they come in,
+ * and written down in the order of their numbers and sent out in that order; results are committed in turns of the loop,
  * before anybody hears of them, and reach the sampler through its delay line (sampler.h). finals.c ends the search.
  *
  * Note [What the clock decides]: which worker gets a trial, whether one still fits into --time, when a limit strikes,
@@ -10,6 +10,7 @@
  * blamed for it. */
 #define _GNU_SOURCE
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "search/cmd.h"
 #include "search/driver_int.h"
 
+#define LAST_FLUSH_S 600.0 /* seconds */
 #define MAX_ATTEMPTS 3   /* of one trial: a worker may be killed by accident, hardly three times by the same trial */
 
 static volatile sig_atomic_t stops; /* SIGINT and SIGTERM so far */
@@ -31,6 +33,15 @@ static void on_signal(int sig)
 
 /* ---- sending and receiving ------------------------------------------------------------------------------------------ */
 
+/* Another program has taken a trial of ours that waited (Optuna's ask does): it is theirs now. */
+static ir_status lose(se_driver *v, se_item *i)
+{
+	i->state = SE_FAIL;
+	i->ir = NULL;
+	se_driver_tell(v, i);
+	return se_store_add_event(v->store, v->study.id, "taken by another program", i->number, v->d);
+}
+
 static ir_status dispatch(se_driver *v, se_worker *w, se_item *i)
 {
 	se_message m = {.kind = SE_M_task, .number = i->number, .ir = i->ir, .seed = v->study.seed,
@@ -39,10 +50,12 @@ static ir_status dispatch(se_driver *v, se_worker *w, se_item *i)
 
 	if (st == IR_OK)
 		st = se_store_begin(v->store, i->id, w->pid, v->d);
+	if (st == IR_EBUSY)
+		return lose(v, i);
 	if (st != IR_OK)
 		return st;
 	se_settings(v->space, &i->genome, &m);
-	if (v->o->keep)
+	if (v->study.keep)
 		m.save = se_driver_weights_path(v, i);
 	i->state = SE_RUNNING;
 	v->progress.running++;
@@ -68,20 +81,21 @@ se_item *se_driver_find(se_driver *v, int64_t number)
 	return lo < v->nitem && v->item[lo].number == number ? &v->item[lo] : NULL;
 }
 
-static void note_best(se_driver *v, const se_item *i)
+void se_driver_note_best(se_driver *v, const se_item *i)
 {
-	if (i->state != SE_COMPLETE || !isfinite(i->value))
+	if (i->state != SE_COMPLETE || !i->ir || !isfinite(i->value))
 		return;
 	if (v->progress.best_number >= 0 && !(i->value < v->progress.best_value))
 		return;
-	v->reserve = v->o->finalists > 0 ? 0.5 : 0; /* its weights are still in the worker: a look at the test rows is short */
 	v->progress.best_number = i->number;
 	v->progress.best_value = i->value;
-	v->better = true;
+	/* a look at the test rows is short while its worker has the weights; else it is trained again */
+	v->reserve = !v->o->finalists || !isnan(i->test_value) ? 0 : i->home >= 0 ? 0.5 : i->train_s;
 }
 
 static ir_status settle(se_driver *v, se_item *i, const se_outcome *o)
 {
+	int64_t best;
 	ir_status st = se_store_finish(v->store, i->id, o, v->d);
 
 	if (st != IR_OK)
@@ -94,8 +108,9 @@ static ir_status settle(se_driver *v, se_item *i, const se_outcome *o)
 	while (v->settled < v->nitem && v->item[v->settled].state > SE_RUNNING)
 		v->settled++;
 	se_driver_tell(v, i);
-	note_best(v, i);
-	se_driver_sweep(v, i);
+	best = v->progress.best_number;
+	se_driver_note_best(v, i);
+	v->better |= v->progress.best_number != best;
 	return se_driver_keep(v, i);
 }
 
@@ -107,7 +122,8 @@ static ir_status on_result(se_driver *v, se_worker *w, const se_message *m)
 		.compile_ms = m->compile_ms, .train_s = m->train_s, .weights_key = m->weights_key, .target = v->target,
 		.profile = m->profile};
 
-	w->state = SE_WORKER_IDLE; /* whatever the result is worth: somebody may wait for this worker */
+	if (!w->limit) /* then it is being killed, and good for nothing else */
+		w->state = SE_WORKER_IDLE; /* whatever the result is worth: somebody may wait for this worker */
 	if (!i || i->state != SE_RUNNING || w->number != m->number)
 		return IR_OK; /* nobody asked */
 	if (o.state == SE_FAIL)
@@ -159,6 +175,7 @@ ir_status se_driver_message(se_driver *v, size_t who, const se_message *m)
 		i = se_driver_find(v, m->number);
 		if (!i || i->state != SE_RUNNING)
 			return IR_OK;
+		i->epochs = m->epoch;
 		return se_store_epoch(v->store, i->id, m->epoch, m->train, m->value, v->d);
 	case SE_M_result:
 		return v->final_worker == (int)who ? se_driver_final(v, w, m) : on_result(v, w, m);
@@ -174,7 +191,7 @@ ir_status se_driver_message(se_driver *v, size_t who, const se_message *m)
  * something is wrong with us, not with a trial. */
 static ir_status idle_death(se_driver *v, const se_death *death)
 {
-	if (death->external || ++v->deaths_at_start < MAX_ATTEMPTS)
+	if (death->external || death->limit || ++v->deaths_at_start < MAX_ATTEMPTS)
 		return IR_OK;
 	return se_driver_say(v, IR_EINTERNAL, death->why);
 }
@@ -182,15 +199,26 @@ static ir_status idle_death(se_driver *v, const se_death *death)
 /* The end of a trial whose worker is gone: once it has struck a limit, or after three crashes. */
 static ir_status give_up(se_driver *v, se_item *i, const char *why)
 {
-	se_outcome o = {.state = SE_FAIL, .cause = why, .value = NAN, .train_s = NAN, .compile_ms = NAN, .target = v->target};
+	se_outcome o = {.state = SE_FAIL, .cause = why, .value = NAN, .train_s = NAN, .compile_ms = NAN, .target = v->target,
+		.epochs = i->epochs};
 
 	return settle(v, i, &o);
+}
+
+/* A worker's memory is also that of the trials before: the second time, in a fresh one, the trial is to blame. */
+static bool may_try_again(se_item *i, const char *why)
+{
+	bool first = !i->greedy && !strncmp(why, SE_CAUSE_MEMORY, strlen(SE_CAUSE_MEMORY));
+
+	i->greedy = true;
+	return first;
 }
 
 ir_status se_driver_death(se_driver *v, size_t who, const se_death *death)
 {
 	se_item *i = se_driver_find(v, v->pool.worker[who].number);
 	const char *why = death->why;
+	bool blamed = !death->external && !death->limit;
 	ir_status st;
 
 	if (v->final_worker == (int)who) {
@@ -203,19 +231,20 @@ ir_status se_driver_death(se_driver *v, size_t who, const se_death *death)
 	if (v->floor_worker == (int)who) {
 		v->floor_worker = -1;
 		if (v->floor_asked)
-			return se_driver_floor_death(v, why);
+			return se_driver_floor_death(v, death);
 	}
 	if (!i || i->state != SE_RUNNING)
 		return idle_death(v, death);
 	se_progress_note(&v->progress, "trial %lld: %s", (long long)i->number, why);
 	st = se_store_add_event(v->store, v->study.id, why, i->number, v->d);
-	if (st == IR_OK && death->limit)
+	if (st == IR_OK && death->limit && !may_try_again(i, why))
 		return give_up(v, i, why);
 	if (st == IR_OK)
-		st = se_store_retry(v->store, i->id, !death->external, v->d);
+		st = se_store_retry(v->store, i->id, blamed, v->d);
 	if (st != IR_OK)
 		return st;
-	i->attempts += !death->external;
+	i->epochs = 0;
+	i->attempts += blamed;
 	if (i->attempts >= MAX_ATTEMPTS) {
 		st = se_store_begin(v->store, i->id, 0, v->d);
 		return st == IR_OK ? give_up(v, i, why) : st;
@@ -377,6 +406,25 @@ static ir_status run(se_driver *v)
 	return st;
 }
 
+/* The last commit waits for whoever reads, ten minutes at most; two signals end that too. */
+static ir_status last_flush(se_driver *v)
+{
+	double since = rt_seconds();
+	struct timespec t = {0, 50000000};
+	sigset_t open;
+	ir_status st;
+
+	sigemptyset(&open);
+	while ((st = se_store_flush(v->store, false, v->d)) == IR_EBUSY) {
+		double waited = rt_seconds() - since;
+
+		if (waited > LAST_FLUSH_S || (se_driver_stops() >= 2 && waited > 3))
+			return se_driver_say(v, IR_EBUSY, "another program reads the file: the last results are lost and will be made again");
+		ppoll(NULL, 0, &t, &open);
+	}
+	return st;
+}
+
 ir_status se_search(const se_options *o, se_summary *out, bool *usage, ir_diag *d)
 {
 	se_driver *v = ir_xmalloc(1, sizeof *v);
@@ -404,11 +452,11 @@ ir_status se_search(const se_options *o, se_summary *out, bool *usage, ir_diag *
 	if (st == IR_OK && se_driver_stops() >= 2 && v->opened && v->study.id) /* what was cut off waits; the lease is still ours */
 		st = se_store_recover(v->store, v->study.id, &recovered, v->d);
 	if (v->store) { /* also after a failure: what came in before it is worth keeping */
-		ir_status last = se_store_flush(v->store, true, v->d);
+		ir_status last = last_flush(v);
 
 		st = st == IR_OK ? last : st;
 	}
-	if (v->progress.finished)
+	if (v->progress.finished && st == IR_OK)
 		se_progress_end(&v->progress);
 	if (st == IR_OK)
 		st = se_driver_sum_up(v, out);

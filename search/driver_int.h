@@ -28,6 +28,9 @@ typedef struct se_item {
 	se_genome genome;
 	const char *ir; /* NULL: a row that another program added, or not a point of the space */
 	char weights_key[IR_KEY_CHARS];
+	int64_t epochs;   /* reported so far */
+	bool gone;        /* the file that its row names is not there */
+	bool greedy;      /* its worker has struck the limit of memory before */
 	const char *file; /* its weights, relative to the database; NULL: not kept */
 	int home; /* the worker that trained it and may still have its weights; -1 */
 	int64_t home_generation;
@@ -67,6 +70,7 @@ typedef struct se_driver {
 	int floor_worker; /* who does it: the fitted PCA stays in that worker; -1: nobody yet */
 	int64_t floor_asked; /* what that worker is busy with; 0: no floor */
 	int floor_deaths;    /* of workers, on that floor */
+	bool floor_again;    /* it is to be asked for once more */
 	int64_t floor_lost[SE_MAX_FLOORS]; /* floors that this run has given up */
 	size_t nlost;
 	double deadline, reserve, rate_work, rate_s; /* rate_s: seconds of one core */
@@ -86,6 +90,7 @@ ir_status se_driver_message(se_driver *v, size_t who, const se_message *m);
 ir_status se_driver_death(se_driver *v, size_t who, const se_death *death);
 ir_status se_driver_wait(se_driver *v);
 se_item *se_driver_find(se_driver *v, int64_t number); /* NULL if absent */
+void se_driver_note_best(se_driver *v, const se_item *i);
 int se_driver_stops(void); /* signals and requests to stop so far */
 void se_driver_stop(int stops);
 
@@ -112,12 +117,11 @@ void se_driver_set_team(se_worker *w, int threads);
 void se_driver_spread(se_driver *v);                            /* free cores go to running trials */
 
 /* keep.c */
-ir_status se_driver_open_folder(se_driver *v);
+ir_status se_driver_open_folder(se_driver *v); /* once the study is ours: sweeps, and keeps what --keep says */
 const char *se_driver_weights_path(se_driver *v, const se_item *i); /* where its weights belong; in the driver's arena */
 const char *se_driver_weights_file(se_driver *v, const se_item *i); /* the same, as the row names it */
 double se_driver_keep_below(const se_driver *v); /* what a value must not exceed to be worth a file; NAN: any will do */
 ir_status se_driver_keep(se_driver *v, se_item *i); /* a finished trial: its file stays, another's goes, or its own */
-void se_driver_sweep(se_driver *v, const se_item *i); /* away with a file of a trial that was cut off and run again */
 
 /* setup.c */
 ir_status se_driver_prepare(se_driver *v, bool *usage);
@@ -131,7 +135,7 @@ bool se_driver_anything(const se_driver *v); /* is there any work for a worker? 
 ir_status se_driver_plan_floors(se_driver *v);
 bool se_driver_ask_floor(se_driver *v, size_t who); /* gives an idle worker a floor to find, if that is its turn */
 ir_status se_driver_floor(se_driver *v, se_worker *w, const se_message *m);
-ir_status se_driver_floor_death(se_driver *v, const char *why); /* the worker died on it: once more, or given up */
+ir_status se_driver_floor_death(se_driver *v, const se_death *death); /* the worker died on it: once more, or given up */
 ir_status se_driver_finish(se_driver *v); /* floors and test values */
 ir_status se_driver_final(se_driver *v, se_worker *w, const se_message *m);
 ir_status se_driver_sum_up(se_driver *v, se_summary *out);

@@ -66,18 +66,19 @@ static void floor_done(se_driver *v, int64_t latent)
 
 /* A floor may need more memory than there is: the system then kills every worker that tries, and the search must get on
  * without it. It gets no row, so a later run, perhaps on a larger machine, asks again. */
-ir_status se_driver_floor_death(se_driver *v, const char *why)
+ir_status se_driver_floor_death(se_driver *v, const se_death *death)
 {
 	int64_t latent = v->floor_asked;
 	char what[128];
 
 	v->floor_asked = 0;
-	if (++v->floor_deaths < MAX_FLOOR_DEATHS)
+	v->floor_again = death->external || ++v->floor_deaths < MAX_FLOOR_DEATHS;
+	if (v->floor_again)
 		return IR_OK;
 	floor_done(v, latent);
 	if (v->nlost < SE_MAX_FLOORS)
 		v->floor_lost[v->nlost++] = latent;
-	snprintf(what, sizeof what, "no PCA floor for latent %lld: %s", (long long)latent, why);
+	snprintf(what, sizeof what, "no PCA floor for latent %lld: %s", (long long)latent, death->why);
 	se_progress_note(&v->progress, "%s", what);
 	return se_store_add_event(v->store, v->study.id, what, -1, v->d);
 }
@@ -119,23 +120,32 @@ static se_worker *idle_worker(se_driver *v, int wanted)
 	return NULL;
 }
 
+/* A step towards an idle worker: one that is missing is started, one that starts is waited for. Workers that die at their
+ * start end the search after a while (driver.c). */
+static ir_status wait_for_one(se_driver *v)
+{
+	ir_status st = IR_OK;
+	bool any = false;
+
+	for (size_t i = 0; i < v->pool.n; i++)
+		any |= v->pool.worker[i].state != SE_WORKER_NONE;
+	if (!any)
+		st = se_pool_start(&v->pool, 0, v->d);
+	return st == IR_OK ? se_driver_wait(v) : st;
+}
+
 /* Sends m to a worker and waits until that worker is idle again, or dead, or we are told to stop. */
 static ir_status ask(se_driver *v, int wanted, const se_message *m)
 {
-	se_worker *w = idle_worker(v, wanted);
+	se_worker *w;
 	ir_status st = IR_OK;
 
-	for (size_t i = 0; !w && i < v->pool.n; i++)
-		if (v->pool.worker[i].state == SE_WORKER_STARTING)
-			w = &v->pool.worker[i];
-	if (!w) {
-		w = &v->pool.worker[0];
-		st = se_pool_start(&v->pool, 0, v->d);
-	}
-	while (st == IR_OK && w->state == SE_WORKER_STARTING && !se_driver_stops())
-		st = se_driver_wait(v);
-	if (st != IR_OK || w->state != SE_WORKER_IDLE || se_driver_stops())
+	while (st == IR_OK && !se_driver_stops() && !(w = idle_worker(v, wanted)))
+		st = wait_for_one(v);
+	if (st != IR_OK || se_driver_stops())
 		return st;
+	w->base = v->spread ? v->cores : w->base; /* nobody else works now */
+	se_driver_set_team(w, w->base);
 	if (m->kind == SE_M_ask_floor) {
 		v->floor_worker = (int)(w - v->pool.worker);
 		v->floor_asked = m->latent;
@@ -156,9 +166,10 @@ static ir_status find_floor(se_driver *v, int64_t latent)
 	if (is_lost(v, latent))
 		return IR_OK;
 	v->floor_deaths = 0;
-	do
+	do {
+		v->floor_again = false;
 		st = ask(v, v->floor_worker, &(se_message){.kind = SE_M_ask_floor, .latent = latent});
-	while (st == IR_OK && v->floor_deaths && !se_driver_stops());
+	} while (st == IR_OK && v->floor_again && !se_driver_stops());
 	return st;
 }
 
@@ -185,11 +196,11 @@ static int by_value(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* The best finished trials, best first, those whose weights are to be kept among them; in the driver's arena. */
+/* The best finished trials, best first, those whose weights are to be kept among them; in the driver's arena. Not to be
+ * kept while trials are added. */
 static size_t finalists(const se_driver *v, se_item ***out)
 {
-	size_t most = (size_t)(v->o->keep > v->o->finalists ? v->o->keep : v->o->finalists);
-
+	size_t most = (size_t)(v->study.keep > v->o->finalists ? v->study.keep : v->o->finalists);
 	se_item **list = ar_new(v->arena, se_item *, v->nitem + 1);
 	size_t n = 0;
 
@@ -241,7 +252,7 @@ static bool affordable(const se_driver *v, const se_item *i, size_t rank)
 
 static bool wants_file(const se_driver *v, const se_item *i, size_t rank)
 {
-	return !i->file && v->o->keep && (v->o->keep < 0 || rank < (size_t)v->o->keep);
+	return !i->file && v->study.keep && (v->study.keep < 0 || rank < (size_t)v->study.keep);
 }
 
 static bool wants_look(const se_driver *v, const se_item *i, size_t rank)
@@ -252,16 +263,18 @@ static bool wants_look(const se_driver *v, const se_item *i, size_t rank)
 static ir_status look(se_driver *v, se_item *i, size_t rank)
 {
 	se_message m = {.kind = SE_M_task, .number = i->number, .ir = i->ir, .seed = v->study.seed, .test = 1};
+	int home = i->home;
 	ir_status st;
 
 	se_settings(v->space, &i->genome, &m);
 	if (wants_file(v, i, rank))
 		m.save = se_driver_weights_path(v, i);
 	m.save_below = NAN;
+	m.weights_key = i->weights_key;
 	do {
 		v->final_again = false;
-		v->final_number = i->number;
-		st = ask(v, i->home, &m);
+		v->final_number = m.number;
+		st = ask(v, home, &m);
 		v->final_number = v->final_worker = -1;
 	} while (st == IR_OK && v->final_again && !se_driver_stops());
 	return st;
@@ -288,12 +301,18 @@ bool se_driver_anything(const se_driver *v)
 ir_status se_driver_finish(se_driver *v)
 {
 	se_item **list;
-	size_t n = finalists(v, &list);
 	ir_status st = find_floors(v);
+	size_t n = finalists(v, &list);
+	int64_t *number = ar_new(v->arena, int64_t, n + 1);
 
-	for (size_t i = 0; st == IR_OK && i < n && !se_driver_stops(); i++)
-		if (wants_look(v, list[i], i) && affordable(v, list[i], i))
-			st = look(v, list[i], i);
+	for (size_t i = 0; i < n; i++)
+		number[i] = list[i]->number;
+	for (size_t i = 0; st == IR_OK && i < n && !se_driver_stops(); i++) {
+		se_item *item = se_driver_find(v, number[i]);
+
+		if (wants_look(v, item, i) && affordable(v, item, i))
+			st = look(v, item, i);
+	}
 	return st;
 }
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/keep.c -- which trials' weights stay on disk: the best k, all, or none (--keep). A file is named by its trial's
- * key, so that the same trial made again writes the same file, and its content is checked against the row's hash by
- * whoever reads it. A worker writes it before it reports, the row names it when the report is committed; a file that no
- * row names can only come from a kill in between, and goes when the trial is run again. */
+ * key and by what decides its bits beside that (study, build, processor): the same trial made again writes the same file,
+ * and no other trial does. Its content is checked against the row's hash by whoever reads it. A worker writes it before it
+ * reports, the row names it when the report is committed; what a kill in between leaves behind is swept when the study is
+ * opened again. */
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,29 +26,86 @@ static const char *folder(se_driver *v)
 	return ar_printf(v->arena, "%.*s.weights", (int)n, db);
 }
 
+/* "-0123abcd.safetensors": the end of the names of this study's files. */
+static const char *ending(se_driver *v)
+{
+	const char *text = ar_printf(v->arena, "%s\n%s\n%s", v->study.name, v->study.build, v->study.target);
+
+	return ar_printf(v->arena, "-%08x.safetensors", (unsigned)(ir_hash(text, strlen(text)).lo & 0xffffffff));
+}
+
 const char *se_driver_weights_path(se_driver *v, const se_item *i)
 {
 	char key[IR_KEY_CHARS];
 
 	ir_key_print(i->key, key);
-	return ar_printf(v->arena, "%s/%s.safetensors", folder(v), key);
+	return ar_printf(v->arena, "%s/%s%s", folder(v), key, ending(v));
+}
+
+static const char *in_row(se_driver *v, const char *path)
+{
+	const char *slash = strrchr(v->o->db, '/');
+
+	return slash ? path + (slash - v->o->db) + 1 : path;
 }
 
 const char *se_driver_weights_file(se_driver *v, const se_item *i)
 {
-	const char *path = se_driver_weights_path(v, i), *slash = strrchr(v->o->db, '/');
+	return in_row(v, se_driver_weights_path(v, i));
+}
 
-	return slash ? path + (slash - v->o->db) + 1 : path;
+/* Half a file of a writer that is dead: "NAME.safetensors.PID.N" (ir_file_write). */
+static bool is_half(const char *name)
+{
+	const char *at = strstr(name, ".safetensors.");
+	long pid = at ? atol(at + strlen(".safetensors.")) : 0;
+
+	return pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
+/* A file of this study that no row names: its worker wrote it and the driver was killed before it heard of it. */
+static bool is_lost(se_driver *v, const char *path, const char *name)
+{
+	size_t n = strlen(name), e = strlen(ending(v));
+	int64_t users;
+
+	if (n < e || strcmp(name + n - e, ending(v)))
+		return false;
+	return se_store_file_users(v->store, in_row(v, path), &users, v->d) == IR_OK && !users;
+}
+
+static void sweep(se_driver *v)
+{
+	DIR *dir = opendir(folder(v));
+	struct dirent *f;
+
+	while (dir && (f = readdir(dir))) {
+		const char *path = ar_printf(v->arena, "%s/%s", folder(v), f->d_name);
+
+		if (is_half(f->d_name) || is_lost(v, path, f->d_name))
+			unlink(path);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 ir_status se_driver_open_folder(se_driver *v)
 {
 	const char *path = folder(v);
+	ir_status st = IR_OK;
 
-	if (!v->o->keep || !mkdir(path, 0777) || errno == EEXIST)
-		return IR_OK;
-	ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_file, path, strerror(errno));
-	return IR_EIO;
+	if (v->study.keep && mkdir(path, 0777) && errno != EEXIST) {
+		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_file, path, strerror(errno));
+		return IR_EIO;
+	}
+	sweep(v);
+	for (size_t i = 0; st == IR_OK && i < v->nitem; i++) {
+		if (v->item[i].gone)
+			st = se_store_set_file(v->store, v->item[i].id, NULL, v->d);
+		if (st == IR_OK && v->item[i].state == SE_COMPLETE)
+			st = se_driver_keep(v, &v->item[i]);
+	}
+	return st;
 }
 
 /* ---- the best ------------------------------------------------------------------------------------------------------------ */
@@ -67,7 +127,7 @@ static size_t rank(const se_driver *v, const se_item *i)
 
 double se_driver_keep_below(const se_driver *v)
 {
-	if (v->o->keep <= 0 || v->nbest < (size_t)v->o->keep)
+	if (v->study.keep <= 0 || v->nbest < (size_t)v->study.keep)
 		return NAN;
 	return v->item[v->best[v->nbest - 1]].value;
 }
@@ -88,10 +148,10 @@ static ir_status drop(se_driver *v, se_item *i)
 
 ir_status se_driver_keep(se_driver *v, se_item *i)
 {
-	size_t at, k = v->o->keep > 0 ? (size_t)v->o->keep : 0;
+	size_t at, k = v->study.keep > 0 ? (size_t)v->study.keep : 0;
 	ir_status st = IR_OK;
 
-	if (v->o->keep < 0) /* all */
+	if (v->study.keep < 0) /* all */
 		return IR_OK;
 	if (i->state != SE_COMPLETE || !isfinite(i->value) || !i->ir || (at = rank(v, i)) >= k)
 		return i->file ? drop(v, i) : IR_OK;
@@ -104,14 +164,4 @@ ir_status se_driver_keep(se_driver *v, se_item *i)
 	v->best[at] = (size_t)(i - v->item);
 	v->nbest++;
 	return st;
-}
-
-void se_driver_sweep(se_driver *v, const se_item *i)
-{
-	int64_t users;
-
-	if (v->o->keep <= 0 || i->file)
-		return;
-	if (se_store_file_users(v->store, se_driver_weights_file(v, i), &users, v->d) == IR_OK && !users)
-		unlink(se_driver_weights_path(v, i));
 }

@@ -104,7 +104,6 @@ ir_status se_pool_start(se_pool *p, size_t i, ir_diag *d)
 	w->number = -1;
 	w->generation++;
 	w->limit = false;
-	w->oom = oom_kills();
 	w->base = w->threads = (int)p->open.threads;
 	return IR_OK;
 }
@@ -192,6 +191,7 @@ void se_pool_ask(se_worker *w, int64_t number, const se_message *m)
 	w->state = SE_WORKER_BUSY;
 	w->number = number;
 	w->since = rt_seconds();
+	w->oom = oom_kills();
 	se_wire_send(&w->wire, m);
 }
 

@@ -23,7 +23,7 @@ typedef struct se_worker {
 	char why[64];        /* which */
 	int base, threads;   /* cores that its task was given, and those that it uses now */
 	bool changed;        /* they were not the same all the time */
-	long oom;            /* the system's count of killings for lack of memory when it was started */
+	long oom;            /* the system's count of killings for lack of memory when that began */
 	int64_t generation;  /* counts the processes in this place */
 } se_worker;
 

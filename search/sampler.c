@@ -197,4 +197,6 @@ bool se_sampler_claim(se_sampler *s, int64_t number, ir_key key)
 void se_sampler_unclaim(se_sampler *s, int64_t number)
 {
 	rehash(s, s->claimcap, number);
+	memset(s->self, 0, s->kind->size); /* it may know outcomes that the same numbers must not know: told again */
+	s->passed = 0;
 }

@@ -65,8 +65,8 @@ void se_sampler_free(se_sampler *s);
 /* May the proposal number be asked for, or is an outcome missing that it has to know? */
 bool se_sampler_ready(const se_sampler *s, int64_t number);
 
-/* The proposal, and the number of its parent or -1. Deterministic; asking for the same number and draw again gives the
- * same point. mutation (may be NULL) gets what differs from the parent. */
+/* The proposal, and the number of its parent or -1. Numbers are asked for in order (se_sampler_unclaim goes back); the
+ * same number and draw give the same point. mutation (may be NULL) gets what differs from the parent. */
 int64_t se_sampler_ask(se_sampler *s, int64_t number, int64_t draw, se_genome *g, ir_str *mutation);
 
 /* A random value for every parameter, whether or not its condition holds: what fills an enqueued trial. */
@@ -78,7 +78,7 @@ void se_sampler_tell(se_sampler *s, const se_told *t);
 /* Is the key new? Then it is remembered as number's. Numbers must be offered in order: a duplicate is one of a smaller
  * number. */
 bool se_sampler_claim(se_sampler *s, int64_t number, ir_key key);
-/* Forgets the keys of number and above: these proposals will be made again, under other numbers. */
+/* Forgets the keys of number and above, and what was known to these proposals: they will be made again. */
 void se_sampler_unclaim(se_sampler *s, int64_t number);
 
 #endif

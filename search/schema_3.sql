@@ -4,9 +4,10 @@
 
 ALTER TABLE x_trial ADD COLUMN mutation TEXT;  -- what differs from the parent: "lr: 0.001 -> 0.002, skip: none -> block"
 ALTER TABLE x_trial ADD COLUMN pid INTEGER;    -- process that trains it, or did last
+ALTER TABLE x_study ADD COLUMN keep INTEGER;  -- whose weights stay on disk: of the best so many, -1: of all; NULL: 1
 ALTER TABLE x_study ADD COLUMN origin TEXT;    -- the study whose trials it began with (search --as-new)
 
--- Who drives a study, or drove it last. Whether it still does, only the lease knows (store.c, Note [Lease]).
+-- Who drives a study, or drove it last. Whether it still does, only the lease knows (store_ops.c, Note [Lease]).
 CREATE TABLE x_driver (
 	study_id INTEGER PRIMARY KEY REFERENCES studies (study_id),
 	pid INTEGER NOT NULL,

@@ -14,6 +14,7 @@
 #include "search/driver_int.h"
 
 #define MAX_MODEL ((size_t)1 << 20) /* bytes of one model text */
+#define LEAST_MEMORY 268435456.0     /* bytes that a worker should have beside the data */
 
 ir_status se_driver_say(se_driver *v, ir_status st, const char *text)
 {
@@ -72,17 +73,7 @@ static ir_key parse_key(const char *hex)
 	return k;
 }
 
-/* Best so far, as the progress line and the last half second of --time need it. */
-static void take_best(se_driver *v, const se_trial_row *r)
-{
-	if (r->state != SE_COMPLETE || !isfinite(r->value) ||
-	    (v->progress.best_number >= 0 && !(r->value < v->progress.best_value)))
-		return;
-	v->progress.best_number = r->number;
-	v->progress.best_value = r->value;
-	v->reserve = isnan(r->test_value) ? r->train_s : 0; /* no worker has its weights any more */
-}
-
+/* A file that is gone is no file: made again at the end if it is wanted. */
 static ir_status take_row(se_driver *v, const se_trial_row *r)
 {
 	bool done = r->state > SE_RUNNING || !r->ir;
@@ -100,11 +91,10 @@ static ir_status take_row(se_driver *v, const se_trial_row *r)
 	se_driver_tell(v, i);
 	v->progress.finished++;
 	v->progress.failed += r->state != SE_COMPLETE;
-	take_best(v, r);
+	se_driver_note_best(v, i);
 	if (r->weights_file && !access(se_store_beside(v->store, r->weights_file, v->arena), R_OK))
 		i->file = r->weights_file;
-	else if (r->weights_file)
-		return se_store_set_file(v->store, i->id, NULL, v->d); /* somebody took it away */
+	i->gone = r->weights_file && !i->file;
 	return IR_OK;
 }
 
@@ -118,9 +108,6 @@ static ir_status take_rows(se_driver *v, const se_trial_row *row, size_t n)
 
 	for (size_t i = 0; st == IR_OK && i < n; i++)
 		st = k < nr && r[k].number == row[i].number ? se_driver_adopt(v, &r[k++]) : take_row(v, &row[i]);
-	for (size_t i = 0; st == IR_OK && i < v->nitem; i++)
-		if (v->item[i].state == SE_COMPLETE)
-			st = se_driver_keep(v, &v->item[i]);
 	ar_free(a);
 	return st;
 }
@@ -161,6 +148,16 @@ static ir_status models_agree(se_driver *v, const se_trial_row *row, size_t n, b
 	return IR_OK;
 }
 
+/* --as-new: those of the study that this one goes on from. */
+static ir_status old_models_agree(se_driver *v, bool *usage)
+{
+	se_trial_row *row;
+	size_t n;
+	ir_status st = se_store_history(v->store, v->before, NULL, v->arena, &row, &n, v->d);
+
+	return st == IR_OK ? models_agree(v, row, n, usage) : st;
+}
+
 static ir_status load(se_driver *v, bool *usage)
 {
 	se_trial_row *row;
@@ -187,7 +184,7 @@ static ir_status load(se_driver *v, bool *usage)
 /* ---- opening ---------------------------------------------------------------------------------------------------------- */
 
 /* Cores between and inside trials: one worker per core at most, so that none waits for another inside a step. Cores
- * that are left without a worker, or whose worker has nothing to do, go to the others (watch.c). */
+ * that are left without a worker, or whose worker has nothing to do, go to the others (pack.c). */
 static ir_status open_pool(se_driver *v)
 {
 	int64_t cores = rt_cores(), jobs = v->o->jobs, threads = v->o->threads;
@@ -195,7 +192,9 @@ static ir_status open_pool(se_driver *v)
 
 	v->spread = !jobs && !threads;
 	if (!jobs)
-		jobs = cores;
+		jobs = threads && threads < cores ? cores / threads : threads ? 1 : cores;
+	while (!v->o->jobs && jobs > 1 && rt_memory() && 0.8 * (double)rt_memory() / (double)jobs < LEAST_MEMORY)
+		jobs--;
 	if (jobs > SE_MAX_JOBS)
 		jobs = SE_MAX_JOBS;
 	if (jobs > v->study.delay)
@@ -314,9 +313,13 @@ ir_status se_driver_prepare(se_driver *v, bool *usage)
 		v->study.id = 0;
 	}
 	if (!v->study.id)
-		return IR_OK;
+		return v->before ? old_models_agree(v, usage) : IR_OK;
 	st = strcmp(v->study.build, SE_BUILD) ? refuse_machine(v, "") : take_lease(v);
-	return st == IR_OK ? load(v, usage) : st;
+	if (st == IR_OK)
+		st = load(v, usage);
+	if (st == IR_OK)
+		st = se_store_flush(v->store, true, v->d); /* others may write while the data are loaded */
+	return st;
 }
 
 /* ---- data ------------------------------------------------------------------------------------------------------------- */
@@ -391,8 +394,8 @@ ir_status se_driver_load_data(se_driver *v)
 		st = take_data(v, &data);
 	if (st == IR_OK)
 		st = le_data_share(&data, v->data, v->d);
-	v->memory = (int64_t)((0.8 * (double)rt_memory() - (double)rt_live_bytes()) / (double)v->pool.n);
-	if (v->o->trial_memory && v->o->trial_memory < v->memory)
+	v->memory = rt_memory() ? (int64_t)((0.8 * (double)rt_memory() - (double)rt_live_bytes()) / (double)v->pool.n) : 0;
+	if (v->o->trial_memory && (v->memory <= 0 || v->o->trial_memory < v->memory))
 		v->memory = v->o->trial_memory;
 	v->pool.open.budget = v->memory;
 	le_data_free(&data);
@@ -429,6 +432,8 @@ ir_status se_driver_open_study(se_driver *v)
 		st = add_study(v);
 	else if (strcmp(v->target, v->study.target))
 		st = refuse_machine(v, ar_printf(v->arena, " on '%s'", v->target));
+	if (st == IR_OK && v->o->keep != SE_UNSET)
+		st = se_store_set_keep(v->store, v->study.id, v->study.keep, v->d);
 	if (st == IR_OK)
 		st = se_driver_open_folder(v);
 	return st == IR_OK ? se_driver_plan_floors(v) : st;

@@ -24,7 +24,7 @@ const char *const se_sql_source[Q_COUNT] = {
 	[Q_COMMIT] = "COMMIT",
 	[Q_ROLLBACK] = "ROLLBACK",
 	[Q_FIND_STUDY] = "SELECT s.study_id, s.study_name, x.space, x.sampler, x.data, x.data_key, x.target, x.build, "
-		"x.seed, x.limit_train, x.latent, x.epochs, x.batch, x.delay, x.width, x.ntrain, x.nval, x.ntest "
+		"x.seed, x.limit_train, x.latent, x.epochs, x.batch, x.delay, x.width, x.ntrain, x.nval, x.ntest, coalesce(x.keep, 1) "
 		"FROM studies s JOIN x_study x USING (study_id) WHERE ?1 IS NULL OR s.study_name = ?1 "
 		"ORDER BY s.study_id DESC LIMIT 1",
 	[Q_ADD_STUDY] = "INSERT INTO studies (study_name) VALUES (?1)",
@@ -32,8 +32,9 @@ const char *const se_sql_source[Q_COUNT] = {
 	[Q_ADD_METRIC] = "INSERT INTO study_system_attributes (study_id, \"key\", value_json) "
 		"VALUES (?1, 'study:metric_names', '[\"validation mse\"]')",
 	[Q_ADD_XSTUDY] = "INSERT INTO x_study (study_id, space, sampler, seed, data, data_key, limit_train, latent, epochs, "
-		"batch, delay, width, ntrain, nval, ntest, target, build, origin, created) "
-		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, " NOW ")",
+		"batch, delay, width, ntrain, nval, ntest, target, build, origin, keep, created) "
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, " NOW ")",
+	[Q_SET_KEEP] = "UPDATE x_study SET keep = ?2 WHERE study_id = ?1",
 	[Q_ADD_EVENT] = "INSERT INTO x_event (study_id, at, what, number) VALUES (?1, " NOW ", ?2, ?3)",
 	[Q_ADD_FLOOR] = "INSERT OR REPLACE INTO x_floor VALUES (?1, ?2, ?3, ?4)",
 	[Q_ADD_TRIAL] = "INSERT INTO trials (number, study_id, state) VALUES (?1, ?2, 'WAITING')",
@@ -67,8 +68,6 @@ const char *const se_sql_source[Q_COUNT] = {
 		"WHERE t.study_id = ?1 ORDER BY t.number",
 	[Q_PARAMS] = "SELECT t.number, p.param_name, p.param_value FROM trials t JOIN trial_params p USING (trial_id) "
 		"WHERE t.study_id = ?1 ORDER BY t.number",
-	[Q_FIND_KEY] = "SELECT t.number FROM x_trial x JOIN trials t USING (trial_id) WHERE x.trial_key = ?2 AND "
-		"t.study_id = ?1 ORDER BY t.number LIMIT 1",
 	[Q_ADD_PROFILE] = "INSERT INTO x_profile VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[Q_ADD_KERNEL] = "INSERT INTO x_kernel VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[Q_SAVEPOINT] = "SAVEPOINT change",
@@ -226,12 +225,13 @@ ir_status se_store_hold(se_store *s, ir_diag *d)
 	return st;
 }
 
-/* Does another process read the file just now? SQLite's readers lock these bytes (file format 1.6: the lock-byte page). */
+/* Does another process read the file just now? SQLite's readers lock these bytes (file format 1.6: the lock-byte page). With
+ * a write-ahead log they do not hinder a commit. */
 static bool is_read(const se_store *s)
 {
 	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000002, .l_len = 510};
 
-	return s->lease >= 0 && !fcntl(s->lease, F_GETLK, &l) && l.l_type != F_UNLCK;
+	return !s->wal && s->lease >= 0 && !fcntl(s->lease, F_GETLK, &l) && l.l_type != F_UNLCK;
 }
 
 /* Note [Deferred commits]: a reader that holds its lock for a minute must not hold up the search. Changes gather in one
@@ -294,6 +294,7 @@ static ir_status add_xstudy(se_store *s, const se_study *st, ir_diag *d)
 	se_bind_text(s, Q_ADD_XSTUDY, 16, st->target);
 	se_bind_text(s, Q_ADD_XSTUDY, 17, st->build);
 	se_bind_text(s, Q_ADD_XSTUDY, 18, st->origin);
+	sqlite3_bind_int64(q, 19, st->keep);
 	return se_sql_run(s, Q_ADD_XSTUDY, d);
 }
 

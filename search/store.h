@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/store.h -- the trial history: one SQLite file, schema.sql. One driver writes a study at a time; anybody may
- * read. Every call that changes something is one transaction, committed when it returns. README.md has the schema. */
+ * read. Every call that changes something is one change, whole or not made: committed when it returns, or by se_store_flush
+ * when the store defers. README.md has the schema. */
 #ifndef SEARCH_STORE_H
 #define SEARCH_STORE_H
 
@@ -45,6 +46,7 @@ typedef struct se_study {
 	int64_t id;
 	const char *name, *space, *sampler, *data, *data_key, *target, *build;
 	const char *origin; /* on the way in: the study it goes on from, or NULL */
+	int64_t keep;       /* --keep: -1 all, 0 none */
 	int64_t seed, limit_train, latent, epochs, batch, delay, width, ntrain, nval, ntest;
 } se_study;
 
@@ -65,6 +67,7 @@ typedef struct se_driver_row {
 	const char *host;
 	double seconds; /* of --time from now; 0: no limit */
 } se_driver_row;
+IR_MUSTUSE ir_status se_store_set_keep(se_store *s, int64_t study, int64_t keep, ir_diag *d);
 IR_MUSTUSE ir_status se_store_set_driver(se_store *s, int64_t study, const se_driver_row *r, ir_diag *d);
 
 /* What "gradmill stop" asks of the driver; 1: stop after the running trials, 2: at once, 0: nothing. Taking forgets. */
@@ -116,7 +119,8 @@ typedef struct se_outcome {
 IR_MUSTUSE ir_status se_store_propose(se_store *s, int64_t study, const se_proposal *p, int64_t *trial, ir_diag *d);
 /* The same for a row that another program has added. */
 IR_MUSTUSE ir_status se_store_adopt(se_store *s, int64_t trial, const se_proposal *p, ir_diag *d);
-IR_MUSTUSE ir_status se_store_begin(se_store *s, int64_t trial, int64_t pid, ir_diag *d); /* RUNNING */
+/* RUNNING. IR_EBUSY, without a message, if it does not wait any more: another program has taken it. */
+IR_MUSTUSE ir_status se_store_begin(se_store *s, int64_t trial, int64_t pid, ir_diag *d);
 IR_MUSTUSE ir_status se_store_epoch(se_store *s, int64_t trial, int64_t epoch, double train, double val, ir_diag *d);
 IR_MUSTUSE ir_status se_store_finish(se_store *s, int64_t trial, const se_outcome *o, ir_diag *d);
 /* Its worker died: WAITING again without its curve; blamed: the trial is, attempts + 1. */
@@ -148,9 +152,6 @@ typedef struct se_trial_row {
 /* All trials of a study by number; everything lives in a. Parameters that sp does not have are left out. */
 IR_MUSTUSE ir_status se_store_history(se_store *s, int64_t study, const se_space *sp, ir_arena *a, se_trial_row **out,
 				      size_t *n, ir_diag *d);
-
-/* Number of the trial of the study with that key; -1: none. */
-IR_MUSTUSE ir_status se_store_find_key(se_store *s, int64_t study, ir_key key, int64_t *number, ir_diag *d);
 
 /* ---- questions ------------------------------------------------------------------------------------------------ */
 

@@ -10,8 +10,8 @@ typedef enum query {
 	Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_FIND_STUDY, Q_ADD_STUDY, Q_ADD_DIRECTION, Q_ADD_METRIC, Q_ADD_XSTUDY,
 	Q_ADD_EVENT, Q_ADD_FLOOR, Q_ADD_TRIAL, Q_ADD_XTRIAL, Q_ADD_PARAM, Q_ADD_XPARAM, Q_START, Q_ADD_EPOCH, Q_ADD_BITS, Q_END,
 	Q_ADD_VALUE, Q_SET_RESULT, Q_WAIT, Q_DROP_CURVE, Q_DROP_BITS, Q_ATTEMPT, Q_SET_TEST, Q_RUNNING, Q_HISTORY,
-	Q_PARAMS, Q_FIND_KEY, Q_ADD_PROFILE, Q_ADD_KERNEL, Q_SAVEPOINT, Q_RELEASE, Q_UNDO, Q_VERSION, Q_SET_DRIVER, Q_SET_PID,
-	Q_REQUEST, Q_ADD_REQUEST, Q_TAKE_REQUESTS, Q_SET_FILE, Q_FILE_USERS, Q_STRANGERS, Q_COUNT
+	Q_PARAMS, Q_ADD_PROFILE, Q_ADD_KERNEL, Q_SAVEPOINT, Q_RELEASE, Q_UNDO, Q_VERSION, Q_SET_DRIVER, Q_SET_PID,
+	Q_REQUEST, Q_ADD_REQUEST, Q_TAKE_REQUESTS, Q_SET_FILE, Q_SET_KEEP, Q_FILE_USERS, Q_STRANGERS, Q_COUNT
 } query;
 
 struct se_store {
@@ -19,6 +19,7 @@ struct se_store {
 	sqlite3_stmt *stmt[Q_COUNT];
 	char *path;
 	int lease;       /* descriptor; -1: none */
+	bool wal;        /* the journal is a write-ahead log */
 	bool deferred;   /* changes are committed by se_store_flush only */
 	bool open;       /* a transaction with changes that are not committed yet */
 	double since;    /* when it was begun */

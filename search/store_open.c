@@ -191,6 +191,7 @@ static ir_status open_write(se_store *s, ir_diag *d)
 		st = se_sql_say(s, IR_EIO, "the file cannot be written", d);
 	if (st == IR_OK)
 		st = exec(s, journal_pragma(), d);
+	s->wal = strstr(journal_pragma(), "WAL") != NULL;
 	if (st == IR_OK)
 		st = exec(s, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON", d);
 	if (st == IR_OK && schema < SCHEMA_VERSION)

@@ -31,7 +31,9 @@ ir_status se_store_lease(se_store *s, int64_t study, ir_diag *d)
 		return IR_OK;
 	if (errno == EAGAIN || errno == EACCES)
 		return se_sql_say(s, IR_EBUSY, "another gradmill search drives this study", d);
-	return IR_OK; /* a file system without such locks: the user is on their own, as with SQLite itself */
+	if (errno == EINVAL || errno == ENOSYS || errno == ENOTSUP)
+		return IR_OK; /* a file system without such locks: the user is on their own, as with SQLite itself */
+	return se_sql_say(s, IR_EIO, strerror(errno), d);
 }
 
 bool se_store_driven(se_store *s, int64_t study)
@@ -41,6 +43,17 @@ bool se_store_driven(se_store *s, int64_t study)
 	if (s->lease < 0)
 		s->lease = open(s->path, O_RDONLY | O_CLOEXEC); /* closed last, with the store: see se_store_close */
 	return s->lease >= 0 && !fcntl(s->lease, F_OFD_GETLK, &l) && l.l_type != F_UNLCK;
+}
+
+ir_status se_store_set_keep(se_store *s, int64_t study, int64_t keep, ir_diag *d)
+{
+	ir_status st = se_sql_begin(s, d);
+
+	if (st != IR_OK)
+		return st;
+	sqlite3_bind_int64(s->stmt[Q_SET_KEEP], 1, study);
+	sqlite3_bind_int64(s->stmt[Q_SET_KEEP], 2, keep);
+	return se_sql_end(s, se_sql_run(s, Q_SET_KEEP, d), d);
 }
 
 ir_status se_store_set_driver(se_store *s, int64_t study, const se_driver_row *r, ir_diag *d)

@@ -31,7 +31,7 @@ ir_status se_store_find_study(se_store *s, const char *name, ir_arena *a, se_stu
 	sqlite3_stmt *q = s->stmt[Q_FIND_STUDY];
 	const char **text[] = {&out->name, &out->space, &out->sampler, &out->data, &out->data_key, &out->target, &out->build};
 	int64_t *number[] = {&out->seed, &out->limit_train, &out->latent, &out->epochs, &out->batch, &out->delay,
-		&out->width, &out->ntrain, &out->nval, &out->ntest};
+		&out->width, &out->ntrain, &out->nval, &out->ntest, &out->keep};
 	int rc, c = 0;
 
 	memset(out, 0, sizeof *out);
@@ -124,22 +124,6 @@ ir_status se_store_history(se_store *s, int64_t study, const se_space *sp, ir_ar
 	if (rc != SQLITE_DONE)
 		return se_sql_fail(s, rc, d);
 	return sp ? read_params(s, study, sp, *out, *n, d) : IR_OK;
-}
-
-ir_status se_store_find_key(se_store *s, int64_t study, ir_key key, int64_t *number, ir_diag *d)
-{
-	sqlite3_stmt *q = s->stmt[Q_FIND_KEY];
-	char text[IR_KEY_CHARS];
-	int rc;
-
-	ir_key_print(key, text);
-	sqlite3_bind_int64(q, 1, study);
-	sqlite3_bind_text(q, 2, text, -1, SQLITE_STATIC);
-	rc = sqlite3_step(q);
-	*number = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : -1;
-	sqlite3_reset(q);
-	sqlite3_clear_bindings(q);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE ? IR_OK : se_sql_fail(s, rc, d);
 }
 
 /* ---- questions ---------------------------------------------------------------------------------------------------- */

@@ -124,7 +124,9 @@ ir_status se_store_begin(se_store *s, int64_t trial, int64_t pid, ir_diag *d)
 	if (st != IR_OK)
 		return st;
 	sqlite3_bind_int64(s->stmt[Q_START], 1, trial);
-	st = run_one(s, Q_START, d);
+	st = se_sql_run(s, Q_START, d);
+	if (st == IR_OK && sqlite3_changes(s->db) != 1)
+		st = IR_EBUSY;
 	if (st == IR_OK && pid) {
 		sqlite3_bind_int64(s->stmt[Q_SET_PID], 1, trial);
 		sqlite3_bind_int64(s->stmt[Q_SET_PID], 2, pid);
@@ -180,8 +182,10 @@ static ir_status set_result(se_store *s, int64_t trial, const se_outcome *o, con
 	sqlite3_bind_int64(q, 1, trial);
 	if (o->n_params > 0)
 		sqlite3_bind_int64(q, 2, o->n_params);
-	sqlite3_bind_int64(q, 3, o->flops);
-	sqlite3_bind_int64(q, 4, o->arena_bytes);
+	if (o->flops > 0)
+		sqlite3_bind_int64(q, 3, o->flops);
+	if (o->arena_bytes > 0)
+		sqlite3_bind_int64(q, 4, o->arena_bytes);
 	se_bind_real(s, Q_SET_RESULT, 5, o->compile_ms);
 	se_bind_real(s, Q_SET_RESULT, 6, o->train_s);
 	sqlite3_bind_int64(q, 7, o->epochs);

@@ -74,6 +74,7 @@ static bool fresh(const se_options *o, se_study *st, ir_diag *d)
 	st->epochs = or_zero(o->epochs);
 	st->batch = or_zero(o->batch);
 	st->delay = o->delay == SE_UNSET ? SE_DELAY : o->delay;
+	st->keep = 1;
 	return true;
 }
 
@@ -87,6 +88,8 @@ bool se_study_resolve(const se_options *o, const se_study *old, se_study *st, ir
 		return false;
 	if (old->id && !agree(o, old, st, d))
 		return false;
+	if (o->keep != SE_UNSET) /* may change from run to run */
+		st->keep = o->keep;
 	if (!se_space_init(&sp, st->space, &fix))
 		return refuse(d, "--space", "unknown; there is: dense");
 	if (!strcmp(st->space, "models") && !o->models)

@@ -16,7 +16,7 @@ typedef struct se_options {
 	double time;     /* seconds of this run; 0: no limit */
 	int64_t jobs, threads; /* 0: from the number of cores */
 	int64_t finalists;     /* how many trials see the test rows at the end */
-	int64_t keep;          /* weights of so many of the best trials stay on disk; -1: of all */
+	int64_t keep;          /* weights of so many of the best trials stay on disk; -1: of all; SE_UNSET: as before, or 1 */
 	double trial_time;     /* seconds that one trial may take; 0: no limit */
 	int64_t trial_memory;  /* bytes that its worker may take beside the data; 0: from the machine's */
 	const char *as_new;    /* go on with the study under this name; NULL: no */

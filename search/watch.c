@@ -53,14 +53,14 @@ void se_driver_limits(se_driver *v)
 
 		if (w->state != SE_WORKER_BUSY || w->limit)
 			continue;
-		if (v->o->trial_time > 0 && now - w->since > v->o->trial_time) {
+		if (v->o->trial_time > 0 && (w->number >= 0 || v->final_worker == (int)i) && now - w->since > v->o->trial_time) {
 			snprintf(why, sizeof why, SE_CAUSE_TIME "more than %.6g s", v->o->trial_time);
 			se_pool_limit(w, why);
 			continue;
 		}
 		if (w->number >= 0 && v->memory > 0)
 			bytes = own_memory(w->pid);
-		if (bytes > v->memory) {
+		if (v->memory > 0 && bytes > v->memory) {
 			snprintf(why, sizeof why, SE_CAUSE_MEMORY "more than %lld MiB", (long long)(v->memory >> 20));
 			se_pool_limit(w, why);
 		}

@@ -3,7 +3,8 @@
  * then one JSON object. One table names every field of every message; encoding, decoding and checking read it.
  *
  *   worker: hello        driver: open          worker: ready or error
- *   driver: task         worker: epoch .. epoch result        (any number of times)
+ *   driver: task         worker: epoch .. epoch result        (any number of times; weights_key of a task: what must come out
+ *                                                              to be worth saving)
  *   driver: ask_floor    worker: floor
  *   driver: team         (at any time: how many threads to use from now on, at most open's "most")
  *   The driver ends a worker by closing the pipe. Data sets do not travel: a worker is born with one (SE_DATA_FD). */
@@ -65,7 +66,7 @@ typedef enum se_message_kind {
 	INT(arena_bytes, IN(result)) \
 	REAL(compile_ms, IN(result)) \
 	REAL(train_s, IN(result)) \
-	TEXT(weights_key, IN(result)) \
+	TEXT(weights_key, IN(result) | IN(task)) \
 	PROFILE(profile, IN(result)) \
 	INT(latent, IN(ask_floor) | IN(floor))
 

@@ -203,6 +203,7 @@ static bool run_task(worker *w, const se_message *t)
 	ir_str cause;
 	ir_status st;
 	bool ok, saves;
+	char key[IR_KEY_CHARS];
 	ir_arena *mine = w->wire.arena;
 
 	w->wire.arena = ar_open();
@@ -213,7 +214,8 @@ static bool run_task(worker *w, const se_message *t)
 	if (t->measure && !w->measured)
 		measure_machine(w);
 	st = se_trial_run(w->context, &w->data, t, &how, &r, &cause);
-	saves = st == IR_OK && t->save && (isnan(t->save_below) || value_of(&r) <= t->save_below);
+	ir_key_print(r.weights_key, key);
+	saves = st == IR_OK && t->save && (!t->weights_key || !strcmp(t->weights_key, key)) && (isnan(t->save_below) || value_of(&r) <= t->save_below);
 	if (saves) /* a disk that is full is no fault of the trial: the cause says why it was not saved */
 		saves = save(t, &r.weights, &cause) == IR_OK;
 	ok = send_result(w, t, st, &r, saves, cause.n ? cause.s : NULL);

@@ -73,6 +73,8 @@ while [ $kills -lt "$KILLS" ]; do
 	wait $pid 2>/dev/null
 	if [ $? -eq 0 ]; then # it came to its end: what is left of the kills hits another run of the same study
 		done=yes
+		repro "$TMP/k.db" | cmp -s "$TMP/a.txt" - || fail "the table after $kills kills"
+		files "$TMP/k.db" | cmp -s "$TMP/a.sum" - || fail "the weight files after $kills kills"
 		rm -rf "$TMP/k.db" "$TMP/k.weights"
 		: >"$TMP/known.txt"
 	fi
@@ -104,9 +106,10 @@ while [ $i -lt "$STUDIES" ]; do
 		if [ "$how" = resume ]; then
 			"$GM" search $OPTIONS --db "$TMP/t.db" --sampler $sampler --seed $i --trials 20 --keep 3 >/dev/null 2>&1 &
 			pid=$!
-			sleep 2
+			sleep 1
 			kill -9 $pid 2>/dev/null
 			wait $pid 2>/dev/null
+			[ $? -eq 137 ] || fail "study $i: it ended before it was killed"
 			study "$TMP/t.db" --sampler $sampler --seed $i --trials 20 --keep 3
 		else
 			study "$TMP/t.db" --sampler $sampler --seed $i --trials 20 --keep 3 --jobs $how

@@ -145,7 +145,16 @@ repro "$TMP/st.db" >"$TMP/st.txt"
 check "going on after a stop: identical" cmp "$TMP/a.txt" "$TMP/st.txt"
 
 # -- limits
-check "a worker's memory" code 1 "$GM" search --data fashion-mnist --limit-train 2000 --epochs 30 --latent 16 --db "$TMP/mem.db" --trials 1 \
+cat >"$TMP/wide.gm" <<'GM'
+gradmill 1
+func main(x: f32[B,784]) {
+  z = dense<9000>(x)
+  y = dense<784>(z)
+  loss = mse(y, x)
+  return reconstruction=y, latent=z, loss=loss
+}
+GM
+check "a worker's memory" code 1 "$GM" search --data fashion-mnist --limit-train 2000 --models "$TMP/wide.gm" --db "$TMP/mem.db" \
 	--trial-memory 64M --finalists 0 --quiet
 check "has a limit" test "$(ask "$TMP/mem.db" "SELECT count(*) FROM v_trials WHERE state = 'FAIL' AND cause LIKE '%memory%'")" = 1
 check "sizes are read" code 64 "$GM" search --db "$TMP/a.db" --trial-memory 1M
@@ -159,13 +168,43 @@ search "$TMP/w2.db" --trials 10 --keep 3 >/dev/null 2>&1
 check "keep 3: the best three" test "$(ask "$TMP/w2.db" "SELECT group_concat(number) FROM (SELECT number FROM v_trials WHERE weights_file IS NOT NULL
 	ORDER BY number)")" = "$(ask "$TMP/w2.db" "SELECT group_concat(number) FROM (SELECT number FROM (SELECT number FROM v_best ORDER BY value, number
 	LIMIT 3) ORDER BY number)")"
-check "keep 3: their files" test "$(ls "$TMP/w2.weights" | sort)" = "$(ask "$TMP/w2.db" "SELECT trial_key || '.safetensors' FROM v_trials
-	WHERE weights_file IS NOT NULL ORDER BY 1")"
+check "keep 3: their files" test "$(ls "$TMP/w2.weights" | sort)" = "$(ask "$TMP/w2.db" "SELECT substr(weights_file, 12) FROM v_trials
+	WHERE weights_file LIKE 'w2.weights/' || trial_key || '-%' ORDER BY 1")"
 rm "$TMP/w2.weights/$(ls "$TMP/w2.weights" | head -1)"
 check "keep 5: what is missing is made again" "$GM" search --db "$TMP/w2.db" --trials 10 --keep 5 --quiet
 check "keep 5: five files" test "$(ls "$TMP/w2.weights" | wc -l)" = 5
-check "keep 1: four go" "$GM" search --db "$TMP/w2.db" --trials 11 --keep 1 --quiet
+for number in $(ask "$TMP/w2.db" 'SELECT number FROM v_trials WHERE weights_file IS NOT NULL'); do
+	check "keep 5: the file of trial $number is its own" "$GM" replay "$TMP/w2.db" "$number"
+done
+check "going on without --keep drops nothing" "$GM" search --db "$TMP/w2.db" --trials 11 --quiet
+check "keep 5: still five" test "$(ls "$TMP/w2.weights" | wc -l)" = 5
+check "keep 1: four go" "$GM" search --db "$TMP/w2.db" --trials 12 --keep 1 --quiet
 check "keep 1: one file" test "$(ls "$TMP/w2.weights" | wc -l)" = 1
+
+# -- another processor: refused, and nothing is changed; as a new study
+cp -r "$TMP/w2.db" "$TMP/far.db"
+cp -r "$TMP/w2.weights" "$TMP/far.weights"
+ask "$TMP/far.db" "UPDATE x_study SET target = 'z80'; UPDATE x_trial SET weights_file = replace(weights_file, 'w2.', 'far.')"
+repro "$TMP/far.db" >"$TMP/far.txt"
+check "another processor" code 69 "$GM" search --db "$TMP/far.db" --trials 20 --keep none
+check "its files are left alone" test "$(ls "$TMP/far.weights" | wc -l)" = 1
+check "as new, other models" code 64 "$GM" search --db "$TMP/far.db" --as-new here --models examples/seed.gm
+check "as new" "$GM" search --db "$TMP/far.db" --study default --as-new here --trials 14 --quiet
+check "as new: the old study is what it was" sh -c 'sqlite3 "$1" "SELECT * FROM v_repro WHERE study = '"'default'"'" | cmp - "$2"' - "$TMP/far.db" "$TMP/far.txt"
+check "as new: it goes on" test "$(ask "$TMP/far.db" "SELECT count(*) FROM v_trials WHERE study = 'here' AND state = 'COMPLETE'")" = 14
+
+# -- a trial that another program enqueues (what Optuna's enqueue_trial writes), a gap in the numbers, a trial of theirs
+ask "$TMP/w2.db" "INSERT INTO trials (number, study_id, state) VALUES (12, 1, 'WAITING');
+	INSERT INTO trial_system_attributes (trial_id, \"key\", value_json) SELECT trial_id, 'fixed_params', '{\"stem_width\": 96, \"blocks\": 0}'
+	FROM trials WHERE number = 12; INSERT INTO trials (number, study_id, state) VALUES (13, 1, 'WAITING');
+	INSERT INTO trial_system_attributes (trial_id, \"key\", value_json) SELECT trial_id, 'fixed_params', '{\"stem_width\": 97}'
+	FROM trials WHERE number = 13; INSERT INTO trials (number, study_id, state) VALUES (15, 1, 'RUNNING')"
+check "enqueued trials" "$GM" search --db "$TMP/w2.db" --trials 20 --quiet
+check "enqueued: run" test "$(ask "$TMP/w2.db" "SELECT sampler || stem_width || blocks || state FROM v_trials WHERE number = 12")" = enqueued960COMPLETE
+check "enqueued: not of the space" test "$(ask "$TMP/w2.db" "SELECT cause FROM v_trials WHERE number = 13")" = "enqueued: stem_width: not one of its values"
+check "theirs is left alone" test "$(ask "$TMP/w2.db" "SELECT state FROM trials WHERE number = 15")" = RUNNING
+check "and the search went on behind it" test "$(ask "$TMP/w2.db" "SELECT group_concat(number) FROM (SELECT number FROM trials WHERE state = 'COMPLETE'
+	AND number > 15 ORDER BY 1)")" = 16,17,18,19
 
 # -- the rest of the commands
 check "version" test "$("$GM" --version)" = "gradmill $(sed -n 's/^project(gradmill VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)"

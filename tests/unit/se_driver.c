@@ -44,9 +44,8 @@ static int setup(void **state)
 	v->study = (se_study){.name = "s", .space = "dense", .sampler = "random", .data = "x", .data_key = "k", .target = "t",
 		.build = "b", .delay = 16, .width = 784, .ntrain = 9, .nval = 1, .ntest = 2};
 	v->final_number = v->final_worker = v->floor_worker = v->data = -1;
-	v->item = ar_new(v->arena, se_item, 1);
-	v->item[0] = (se_item){.id = 1, .number = 0, .state = SE_COMPLETE, .value = 1, .test_value = NAN, .home = -1};
-	v->nitem = v->settled = 1;
+	*se_driver_add_item(v, 0) = (se_item){.id = 1, .number = 0, .state = SE_COMPLETE, .value = 1, .test_value = NAN, .home = -1};
+	v->settled = 1;
 	se_progress_init(&v->progress, true);
 	add_workers(v);
 	assert_int_equal(se_store_open(f->path, SE_OPEN_WRITE, &v->store, v->d), IR_OK);
@@ -232,6 +231,14 @@ static const char *cause(se_driver *v)
 	return t.cell[0].text;
 }
 
+static size_t curve(se_driver *v)
+{
+	se_table t;
+
+	assert_int_equal(se_store_select(v->store, "SELECT 1 FROM v_curves WHERE number = 1", NULL, 0, v->arena, &t, v->d), IR_OK);
+	return t.nrow;
+}
+
 static void killed_from_outside(void **state)
 {
 	se_driver *v = &((fixture *)*state)->v;
@@ -258,6 +265,42 @@ static void three_crashes(void **state)
 		die(v, 0);
 	}
 	assert_string_equal(cause(v), "FAIL 3 worker died: signal 11");
+	assert_int_equal(v->item[0].state, SE_COMPLETE); /* the list has moved */
+	assert_int_equal(curve(v), 0); /* each attempt's went with it */
+	se_sampler_free(v->sampler);
+}
+
+/* The memory of a worker is also that of earlier trials: once more, in a fresh one. */
+static void a_limit_of_memory(void **state)
+{
+	se_death death = {.why = SE_CAUSE_MEMORY "more than 9 MiB", .limit = true};
+	se_driver *v = &((fixture *)*state)->v;
+	se_item *i = run_one(v);
+
+	start_one(v, i);
+	assert_int_equal(se_driver_death(v, 0, &death), IR_OK);
+	assert_string_equal(cause(v), "WAITING 0 ");
+	start_one(v, i);
+	assert_int_equal(se_driver_death(v, 0, &death), IR_OK);
+	assert_string_equal(cause(v), "FAIL 0 memory limit: more than 9 MiB");
+	se_sampler_free(v->sampler);
+}
+
+/* A result that arrives while its worker is being killed counts; the worker gets nothing else to do. */
+static void a_result_beside_a_limit(void **state)
+{
+	se_driver *v = &((fixture *)*state)->v;
+	se_item *i = run_one(v);
+	se_message m = {.kind = SE_M_result, .number = 1, .status = IR_OK, .value = .5, .test_value = NAN, .weights_key = "k"};
+
+	start_one(v, i);
+	v->pool.worker[0].limit = true;
+	assert_int_equal(se_driver_message(v, 0, &m), IR_OK);
+	assert_int_equal(v->pool.worker[0].state, SE_WORKER_BUSY);
+	v->pool.worker[0].state = SE_WORKER_NONE;
+	assert_int_equal(se_driver_death(v, 0, &(se_death){.why = "time limit: 1 s", .limit = true}), IR_OK);
+	assert_string_equal(cause(v), "COMPLETE 0 ");
+	assert_int_equal(v->deaths_at_start, 0);
 	se_sampler_free(v->sampler);
 }
 
@@ -317,7 +360,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(another_worker_dies_during_a_finalist), TEST(the_finalists_worker_dies), TEST(a_result_that_nobody_asked_for),
 		TEST(a_deadly_floor_is_given_up), TEST(the_floor_worker_dies_later), TEST(a_worker_that_cannot_be_started),
-		TEST(a_worker_that_cannot_begin), TEST(killed_from_outside), TEST(three_crashes), TEST(a_limit), TEST(signals),
+		TEST(a_worker_that_cannot_begin), TEST(killed_from_outside), TEST(three_crashes), TEST(a_limit),
+		TEST(a_limit_of_memory), TEST(a_result_beside_a_limit), TEST(signals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

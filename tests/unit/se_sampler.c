@@ -287,6 +287,33 @@ static void local_search_restarts(void **state)
 	se_sampler_free(s);
 }
 
+/* Proposals near the end of the time know outcomes that lower numbers must not know, if those are asked for again. */
+static void back_to_lower_numbers(void **state)
+{
+	enum { N = 100, BACK = 60 };
+	static se_told told[N];
+	static int64_t parent[N];
+	se_space sp;
+
+	(void)state;
+	assert_true(se_space_init(&sp, "dense", &nothing));
+	for (size_t k = 0; k < 2; k++) {
+		se_sampler *s = se_sampler_new(learners[k], &sp, 3, SE_DELAY);
+		se_genome g;
+
+		run_search(learners[k], &sp, 3, told, parent, N);
+		for (int64_t i = 0; i < N; i++)
+			se_sampler_tell(s, &told[i]);
+		se_sampler_ask(s, N - 1, 0, &g, NULL);
+		se_sampler_unclaim(s, BACK);
+		for (int64_t i = BACK; i < N; i++) {
+			assert_int_equal(se_sampler_ask(s, i, 0, &g, NULL), parent[i]);
+			assert_memory_equal(&g, &told[i].genome, sizeof g);
+		}
+		se_sampler_free(s);
+	}
+}
+
 /* Numbers that move up free the keys of the proposals they had. */
 static void unclaim(void **state)
 {
@@ -308,7 +335,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_search_that_goes_on), cmocka_unit_test(children), cmocka_unit_test(learning_pays),
-		cmocka_unit_test(local_search_restarts), cmocka_unit_test(unclaim),
+		cmocka_unit_test(local_search_restarts), cmocka_unit_test(back_to_lower_numbers), cmocka_unit_test(unclaim),
 		cmocka_unit_test(same_seed_same_points), cmocka_unit_test(covers_the_space),
 		cmocka_unit_test(outcomes_are_delayed), cmocka_unit_test(duplicates),
 	};

@@ -152,7 +152,6 @@ static const char *model_with(const char *const *w)
 			 w[0], w[1], w[2], w[3], w[4], w[5], w[0], w[3], w[1], w[2], w[4], w[5]);
 }
 
-/* The leaves that a step adds are out of reach of a model's names: the same model with other names trains the same. */
 static bool change_team(void *ctx, int64_t step, int64_t steps, double loss)
 {
 	int *team = *(int **)ctx;
@@ -183,6 +182,7 @@ static void a_team_that_changes(void **state)
 	le_result_free(&changing);
 }
 
+/* The leaves that a step adds are out of reach of a model's names: the same model with other names trains the same. */
 static void names_do_not_matter(void **state)
 {
 	static const char *const name[2][6] = {{"pa", "pb", "pc", "pd", "pe", "pf"},
