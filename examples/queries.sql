@@ -15,7 +15,7 @@ SELECT number, n_params, value FROM v_trials t WHERE state = 'COMPLETE' AND NOT 
 	AND (o.n_params < t.n_params OR o.value < t.value)) ORDER BY n_params;
 
 -- 4. Learning curves of the three best.
-SELECT c.number, c.step, c.value FROM v_curves c WHERE c.number IN (SELECT number FROM v_best ORDER BY value LIMIT 3)
+SELECT c.number, c.step, c.value FROM v_curves c WHERE (c.study, c.number) IN (SELECT study, number FROM v_best ORDER BY value LIMIT 3)
 ORDER BY c.number, c.step;
 
 -- 5. What failed, and why?

@@ -118,7 +118,7 @@ int se_cmd_best(int argc, char **argv)
 		"gradmill best study.db\ngradmill best study.db --ir > model.gm\ngradmill best study.db --export best/\n", 1, 1};
 	best b = {0};
 	const ir_opt opt[] = {
-		{"study", IR_OPT_STRING, &b.study, 0, "NAME", "which study (the newest)"},
+		{"study", IR_OPT_STRING, &b.study, 0, "NAME", "which study (default, or the newest)"},
 		{"ir", IR_OPT_FLAG, &b.ir_only, 0, NULL, "only the model text"},
 		{"export", IR_OPT_STRING, &b.export_dir, 0, "DIR", "write model.gm and weights.safetensors there"},
 		{"json", IR_OPT_FLAG, &b.json, 0, NULL, "one JSON object"},

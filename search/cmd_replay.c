@@ -185,7 +185,7 @@ int se_cmd_replay(int argc, char **argv)
 		"gradmill replay study.db 17\ngradmill replay study.db 17 --check-nan\n", 2, 2};
 	options o = {.threads = rt_cores()};
 	const ir_opt opt[] = {
-		{"study", IR_OPT_STRING, &o.study, 0, "NAME", "which study (the newest)"},
+		{"study", IR_OPT_STRING, &o.study, 0, "NAME", "which study (default, or the newest)"},
 		{"threads", IR_OPT_INT, &o.threads, 1, "T", "threads; the answer does not depend on it"},
 		{"check-nan", IR_OPT_FLAG, &o.check_nan, 0, NULL, "which operation first made a value that is not finite"},
 		{"json", IR_OPT_FLAG, &o.json, 0, NULL, "one JSON object"},

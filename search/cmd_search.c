@@ -118,13 +118,13 @@ static int check(arguments *a)
 	return 0;
 }
 
-static void print_json(const se_options *o, const se_summary *s)
+static void print_json(const se_summary *s)
 {
 	ir_str j;
 
 	sb_init(&j);
 	sb_put(&j, "{\"study\": ");
-	sb_put_json_text(&j, o->study);
+	sb_put_json_text(&j, s->study);
 	sb_printf(&j, ", \"trials\": %lld, \"finished\": %lld, \"failed\": %lld, \"waiting\": %lld, \"best\": ",
 		  (long long)s->trials, (long long)s->finished, (long long)s->failed, (long long)s->waiting);
 	if (s->best_number >= 0) {
@@ -149,7 +149,10 @@ static void print_json(const se_options *o, const se_summary *s)
 
 static void print_text(const se_options *o, const se_summary *s)
 {
-	printf("study %s: %lld trials, %lld finished, %lld failed, %lld waiting, %.1f s\n", o->study, (long long)s->trials,
+	bool named = strcmp(s->study, "default") != 0; /* what the other commands take unless told */
+	const char *option = named ? " --study " : "", *name = named ? s->study : "";
+
+	printf("study %s: %lld trials, %lld finished, %lld failed, %lld waiting, %.1f s\n", s->study, (long long)s->trials,
 	       (long long)s->finished, (long long)s->failed, (long long)s->waiting, s->wall_s);
 	if (s->best_number < 0) {
 		fputs("no valid trial", stdout);
@@ -166,7 +169,7 @@ static void print_text(const se_options *o, const se_summary *s)
 	if (!isnan(s->pca_value))
 		printf("PCA with the same latent (%lld): validation mse %.6g, test mse %.6g%s\n", (long long)s->latent, s->pca_value,
 		       s->pca_test_value, s->best_value < s->pca_value ? "" : ": no trial beats it");
-	printf("'gradmill best %s' shows the model, 'gradmill trials %s' the others\n", o->db, o->db);
+	printf("'gradmill best %s%s%s' shows the model, 'gradmill trials %s%s%s' the others\n", o->db, option, name, o->db, option, name);
 }
 
 static int parse(int argc, char **argv, arguments *a)
@@ -226,7 +229,7 @@ static int run(arguments *a)
 	ir_diag_free(d);
 	ar_free(texts);
 	if (a->json)
-		print_json(&a->o, &s);
+		print_json(&s);
 	else
 		print_text(&a->o, &s);
 	return s.interrupted ? 130 : s.best_number < 0 ? 1 : 0;

@@ -44,7 +44,7 @@ int se_cmd_show(int argc, char **argv)
 	const char *study = NULL;
 	int64_t number;
 	const ir_opt opt[] = {
-		{"study", IR_OPT_STRING, &study, 0, "NAME", "which study (the newest)"},
+		{"study", IR_OPT_STRING, &study, 0, "NAME", "which study (default, or the newest)"},
 		{"ir", IR_OPT_FLAG, &ir_only, 0, NULL, "only the model text"},
 		{"json", IR_OPT_FLAG, &json, 0, NULL, "one JSON object"},
 	};

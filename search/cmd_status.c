@@ -69,9 +69,9 @@ static void print_text(const report *s)
 		printf("%s (process %s on %s, since %s UTC, %s workers on %s cores)\n", s->driven ? "running" : "not running, last",
 		       driver(s, "pid")->text, driver(s, "host")->text, driver(s, "started")->text, driver(s, "jobs")->text,
 		       driver(s, "threads")->text);
-	printf("%lld trials: %lld finished, %lld failed, %lld running, %lld waiting", (long long)count(s, "trials"),
+	printf("%lld trials: %lld finished, %lld failed, %lld %s, %lld waiting", (long long)count(s, "trials"),
 	       (long long)count(s, "finished"), (long long)count(s, "failed"), (long long)count(s, "running"),
-	       (long long)count(s, "waiting"));
+	       s->driven ? "running" : "cut off (the next search runs them again)", (long long)count(s, "waiting"));
 	if (s->driven && s->driver.nrow && driver(s, "planned")->i)
 		printf(" of %s", driver(s, "planned")->text);
 	if (s->driven && s->driver.nrow)
@@ -82,7 +82,7 @@ static void print_text(const report *s)
 	if (s->best.nrow)
 		printf("best: trial %s, validation mse %s, PCA %s\n", s->best.cell[0].text, se_cell_short(&s->best.cell[1], b[0]),
 		       se_cell_short(&s->best.cell[2], b[1]));
-	if (s->running.nrow)
+	if (s->driven && s->running.nrow)
 		se_table_print(&s->running, SE_FORMAT_TABLE);
 }
 
@@ -123,7 +123,7 @@ int se_cmd_status(int argc, char **argv)
 	const char *study = NULL;
 	bool json = false;
 	const ir_opt opt[] = {
-		{"study", IR_OPT_STRING, &study, 0, "NAME", "which study (the newest)"},
+		{"study", IR_OPT_STRING, &study, 0, "NAME", "which study (one that is running; default; the newest)"},
 		{"json", IR_OPT_FLAG, &json, 0, NULL, "one JSON object"},
 	};
 	report s = {0};
@@ -134,7 +134,7 @@ int se_cmd_status(int argc, char **argv)
 		return rc;
 	s.a = ar_open();
 	s.d = ir_diag_new();
-	rc = se_open_study(operand[0], study, s.a, &s.store, &s.study);
+	rc = se_open_running_study(operand[0], study, s.a, &s.store, &s.study);
 	if (!rc) {
 		ir_status st = read_all(&s);
 

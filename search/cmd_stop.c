@@ -29,7 +29,7 @@ int se_cmd_stop(int argc, char **argv)
 	const char *study = NULL;
 	bool now = false, wait = true, driven;
 	const ir_opt opt[] = {
-		{"study", IR_OPT_STRING, &study, 0, "NAME", "which study (the newest)"},
+		{"study", IR_OPT_STRING, &study, 0, "NAME", "which study (one that is running; default; the newest)"},
 		{"now", IR_OPT_FLAG, &now, 0, NULL, "do not wait for the running trials"},
 		{"no-wait", IR_OPT_OFF, &wait, 0, NULL, "ask, and do not wait until the search has ended"},
 	};
@@ -45,7 +45,7 @@ int se_cmd_stop(int argc, char **argv)
 		return rc;
 	a = ar_open();
 	d = ir_diag_new();
-	rc = se_open_study(operand[0], study, a, &s, &st); /* to read: a file that nobody drives is not touched */
+	rc = se_open_running_study(operand[0], study, a, &s, &st); /* to read: a file that nobody drives is not touched */
 	if (!rc) {
 		driven = se_store_driven(s, st.id);
 		se_store_close(s);

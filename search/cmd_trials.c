@@ -16,7 +16,7 @@ int se_cmd_trials(int argc, char **argv)
 	const char *study = NULL;
 	int64_t limit = 0;
 	const ir_opt opt[] = {
-		{"study", IR_OPT_STRING, &study, 0, "NAME", "which study (the newest)"},
+		{"study", IR_OPT_STRING, &study, 0, "NAME", "which study (default, or the newest)"},
 		{"best", IR_OPT_FLAG, &best, 0, NULL, "best first, instead of by number"},
 		{"limit", IR_OPT_INT, &limit, 0, "N", "only the first N"},
 		{"json", IR_OPT_FLAG, &json, 0, NULL, "one JSON object: columns, rows"},

@@ -402,7 +402,7 @@ static ir_status run(se_driver *v)
 	if (st == IR_OK && v->opened && !se_driver_stops())
 		st = se_driver_finish(v);
 	if (st == IR_OK && v->opened && (se_driver_stops() || se_driver_time_is_up(v)))
-		st = se_store_add_event(v->store, v->study.id, se_driver_stops() ? "stopped" : "stopped by --time", v->next, v->d);
+		st = se_store_add_event(v->store, v->study.id, se_driver_stops() ? "stopped" : "stopped by --time", -1, v->d);
 	return st;
 }
 

@@ -7,6 +7,7 @@
 
 /* How a run ended. */
 typedef struct se_summary {
+	char study[128];
 	int64_t trials, finished, failed, waiting; /* of the study */
 	int64_t run;                               /* trials that this run has ended */
 	int64_t best_number;                       /* -1: no valid trial */

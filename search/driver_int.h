@@ -49,6 +49,7 @@ typedef struct se_driver {
 	ir_arena *arena; /* lives as long as the run */
 	se_store *store; /* NULL: a new file, not made before the inputs are known to be good */
 	se_study study;
+	bool anew;      /* --as-new, and the new study is not there yet */
 	int64_t before; /* --as-new: the study that this one goes on from; 0: none */
 	se_space *space;
 	se_sampler *sampler;

@@ -3,6 +3,7 @@
 #include "search/enqueue.h"
 #include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool refuse(ir_str *why, const char *name, const char *text)
@@ -23,12 +24,31 @@ static double find_choice(const se_param *p, const json_t *v)
 	return NAN;
 }
 
+/* With the value, and those that there are. */
+static bool refuse_value(const se_param *p, const json_t *v, ir_str *why)
+{
+	char *given = json_dumps(v, JSON_ENCODE_ANY);
+
+	refuse(why, p->name, "");
+	sb_printf(why, "%s is not one of its values (", given ? given : "?");
+	free(given);
+	for (int i = 0; p->kind == SE_CHOICE && p->choice[i]; i++)
+		sb_printf(why, "%s%s", i ? ", " : "", p->choice[i]);
+	if (p->kind != SE_CHOICE) {
+		se_param_print(p, p->low, why);
+		sb_put(why, " to ");
+		se_param_print(p, p->high, why);
+	}
+	sb_put(why, ")");
+	return false;
+}
+
 static bool take(const se_param *p, const json_t *v, double *out, ir_str *why)
 {
 	double x = p->kind == SE_CHOICE ? find_choice(p, v) : json_is_number(v) ? json_number_value(v) : (double)NAN;
 
 	if (isnan(x) || !se_param_has(p, x))
-		return refuse(why, p->name, "not one of its values");
+		return refuse_value(p, v, why);
 	*out = x;
 	return true;
 }

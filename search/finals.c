@@ -362,6 +362,7 @@ ir_status se_driver_sum_up(se_driver *v, se_summary *out)
 		out->latent = t.cell[5].i;
 	}
 	ar_free(a);
+	snprintf(out->study, sizeof out->study, "%s", v->study.name ? v->study.name : v->o->study);
 	out->run = v->progress.finished - v->progress.before;
 	for (size_t i = 0; i < v->nitem; i++) {
 		out->finished += v->item[i].state == SE_COMPLETE;

@@ -254,12 +254,14 @@ int se_complain(const ir_diag *d, ir_status st)
 	return ir_status_exit(st);
 }
 
-int se_open_study(const char *db, const char *study, ir_arena *a, se_store **s, se_study *st)
+static int open_study(const char *db, const char *study, bool running, ir_arena *a, se_store **s, se_study *st)
 {
 	ir_diag *d = ir_diag_new();
 	ir_status status = se_store_open(db, SE_OPEN_READ, s, d);
 	int rc = 0;
 
+	if (status == IR_OK && !study && running)
+		study = se_store_driven_name(*s, a);
 	if (status == IR_OK)
 		status = se_store_find_study(*s, study, a, st, d);
 	if (status != IR_OK) {
@@ -274,6 +276,16 @@ int se_open_study(const char *db, const char *study, ir_arena *a, se_store **s, 
 	}
 	ir_diag_free(d);
 	return rc;
+}
+
+int se_open_study(const char *db, const char *study, ir_arena *a, se_store **s, se_study *st)
+{
+	return open_study(db, study, false, a, s, st);
+}
+
+int se_open_running_study(const char *db, const char *study, ir_arena *a, se_store **s, se_study *st)
+{
+	return open_study(db, study, true, a, s, st);
 }
 
 bool se_parse_number(const char *text, int64_t *out)

@@ -20,8 +20,10 @@ size_t se_table_column(const se_table *t, const char *name); /* asking for one t
 /* Prints the messages of d to stderr, or the status when there is none; returns the exit code. */
 int se_complain(const ir_diag *d, ir_status st);
 
-/* Opens db for reading and finds the study (NULL: the newest). 0, or the exit code after a message. */
+/* Opens db for reading and finds the study (NULL: "default", or the newest). 0, or the exit code after a message. */
 int se_open_study(const char *db, const char *study, ir_arena *a, se_store **s, se_study *st);
+/* The same, but NULL is first of all a study that somebody drives. */
+int se_open_running_study(const char *db, const char *study, ir_arena *a, se_store **s, se_study *st);
 
 bool se_parse_number(const char *text, int64_t *out); /* a trial number: decimal digits only */
 

@@ -243,25 +243,40 @@ static ir_status open_store(se_driver *v)
 	return st;
 }
 
+/* --as-new: *old stays the study that is gone on from; if the new one is there already, made from it, the same command goes
+ * on with that. */
+static ir_status find_new_study(se_driver *v, se_study *old)
+{
+	se_study new = {0};
+	ir_status st = IR_OK;
+
+	if (!old->id) {
+		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_option, "--study", ar_printf(v->arena, "there is no study '%s' to go on from",
+			 v->o->study));
+		return IR_ENOINPUT;
+	}
+	st = se_store_find_study(v->store, v->o->as_new, v->arena, &new, v->d);
+	if (st == IR_OK && new.id && (!new.origin || strcmp(new.origin, old->name))) {
+		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_option, "--as-new", ar_printf(v->arena, "there is another study '%s'; go on with "
+			 "it by --study, or choose another name", v->o->as_new));
+		return IR_EINPUT;
+	}
+	if (st == IR_OK && new.id)
+		*old = new;
+	v->anew = !new.id;
+	return st;
+}
+
 static ir_status find_study(se_driver *v, se_study *old)
 {
-	se_study new;
-	ir_status st;
+	ir_status st = IR_OK;
 
 	*old = (se_study){0};
-	if (!has_history(v->o->db))
-		return v->o->as_new ? se_driver_say(v, IR_ENOINPUT, "there is no study to go on with") : IR_OK;
-	st = open_store(v);
-	if (st == IR_OK)
+	if (has_history(v->o->db))
+		st = open_store(v);
+	if (st == IR_OK && v->store)
 		st = se_store_find_study(v->store, v->o->study, v->arena, old, v->d);
-	if (st != IR_OK || !v->o->as_new)
-		return st;
-	if (!old->id)
-		return se_driver_say(v, IR_ENOINPUT, "there is no study of that name to go on with");
-	st = se_store_find_study(v->store, v->o->as_new, v->arena, &new, v->d);
-	if (st == IR_OK && new.id)
-		return se_driver_say(v, IR_EINPUT, "there is a study of the name that --as-new gives");
-	return st;
+	return st == IR_OK && v->o->as_new ? find_new_study(v, old) : st;
 }
 
 /* Bits are promised for one build on one kind of processor with one LLVM. A study made of two halves would be neither. */
@@ -306,7 +321,7 @@ ir_status se_driver_prepare(se_driver *v, bool *usage)
 		st = open_pool(v);
 	if (st != IR_OK)
 		return st;
-	if (v->o->as_new) {
+	if (v->anew) {
 		v->before = v->study.id;
 		v->study.origin = v->study.name;
 		v->study.name = v->o->as_new;

@@ -23,10 +23,10 @@ const char *const se_sql_source[Q_COUNT] = {
 	[Q_BEGIN] = "BEGIN IMMEDIATE",
 	[Q_COMMIT] = "COMMIT",
 	[Q_ROLLBACK] = "ROLLBACK",
-	[Q_FIND_STUDY] = "SELECT s.study_id, s.study_name, x.space, x.sampler, x.data, x.data_key, x.target, x.build, "
+	[Q_FIND_STUDY] = "SELECT s.study_id, s.study_name, x.space, x.sampler, x.data, x.data_key, x.target, x.build, x.origin, "
 		"x.seed, x.limit_train, x.latent, x.epochs, x.batch, x.delay, x.width, x.ntrain, x.nval, x.ntest, coalesce(x.keep, 1) "
 		"FROM studies s JOIN x_study x USING (study_id) WHERE ?1 IS NULL OR s.study_name = ?1 "
-		"ORDER BY s.study_id DESC LIMIT 1",
+		"ORDER BY s.study_name = 'default' DESC, s.study_id DESC LIMIT 1",
 	[Q_ADD_STUDY] = "INSERT INTO studies (study_name) VALUES (?1)",
 	[Q_ADD_DIRECTION] = "INSERT INTO study_directions (direction, study_id, objective) VALUES ('MINIMIZE', ?1, 0)",
 	[Q_ADD_METRIC] = "INSERT INTO study_system_attributes (study_id, \"key\", value_json) "

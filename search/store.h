@@ -45,12 +45,12 @@ bool se_store_changed(se_store *s);       /* has anybody else committed since th
 typedef struct se_study {
 	int64_t id;
 	const char *name, *space, *sampler, *data, *data_key, *target, *build;
-	const char *origin; /* on the way in: the study it goes on from, or NULL */
+	const char *origin; /* the study whose trials it began with, or NULL */
 	int64_t keep;       /* --keep: -1 all, 0 none */
 	int64_t seed, limit_train, latent, epochs, batch, delay, width, ntrain, nval, ntest;
 } se_study;
 
-/* IR_OK with out->id == 0 when there is no study of that name. name NULL: the only study, or the newest. */
+/* IR_OK with out->id == 0 when there is no study of that name. name NULL: "default", or the newest. */
 IR_MUSTUSE ir_status se_store_find_study(se_store *s, const char *name, ir_arena *a, se_study *out, ir_diag *d);
 /* Sets st->id. IR_EBUSY when a study of that name has appeared since. */
 IR_MUSTUSE ir_status se_store_add_study(se_store *s, se_study *st, ir_diag *d);
@@ -60,6 +60,7 @@ IR_MUSTUSE ir_status se_store_add_study(se_store *s, se_study *st, ir_diag *d);
 IR_MUSTUSE ir_status se_store_lease(se_store *s, int64_t study, ir_diag *d);
 
 bool se_store_driven(se_store *s, int64_t study); /* does any process hold the lease? */
+const char *se_store_driven_name(se_store *s, ir_arena *a); /* a study that somebody drives; NULL: none */
 
 /* Who drives: written down once the lease is held. */
 typedef struct se_driver_row {

@@ -45,6 +45,21 @@ bool se_store_driven(se_store *s, int64_t study)
 	return s->lease >= 0 && !fcntl(s->lease, F_OFD_GETLK, &l) && l.l_type != F_UNLCK;
 }
 
+const char *se_store_driven_name(se_store *s, ir_arena *a)
+{
+	static const char sql[] = "SELECT study_id, study_name FROM studies ORDER BY study_id";
+	ir_diag *d = ir_diag_new();
+	se_table t = {0};
+	const char *name = NULL;
+
+	if (se_store_select(s, sql, NULL, 0, a, &t, d) == IR_OK)
+		for (size_t i = 0; i < t.nrow && !name; i++)
+			if (se_store_driven(s, t.cell[2 * i].i))
+				name = t.cell[2 * i + 1].text;
+	ir_diag_free(d);
+	return name;
+}
+
 ir_status se_store_set_keep(se_store *s, int64_t study, int64_t keep, ir_diag *d)
 {
 	ir_status st = se_sql_begin(s, d);

@@ -29,7 +29,7 @@ const char *se_sql_text(ir_arena *a, sqlite3_stmt *q, int i)
 ir_status se_store_find_study(se_store *s, const char *name, ir_arena *a, se_study *out, ir_diag *d)
 {
 	sqlite3_stmt *q = s->stmt[Q_FIND_STUDY];
-	const char **text[] = {&out->name, &out->space, &out->sampler, &out->data, &out->data_key, &out->target, &out->build};
+	const char **text[] = {&out->name, &out->space, &out->sampler, &out->data, &out->data_key, &out->target, &out->build, &out->origin};
 	int64_t *number[] = {&out->seed, &out->limit_train, &out->latent, &out->epochs, &out->batch, &out->delay,
 		&out->width, &out->ntrain, &out->nval, &out->ntest, &out->keep};
 	int rc, c = 0;

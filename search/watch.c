@@ -18,7 +18,7 @@ ir_status se_driver_look_around(se_driver *v)
 	st = se_store_take_stop(v->store, v->study.id, &n, v->d);
 	if (st == IR_OK && n) {
 		se_driver_stop(n);
-		st = se_store_add_event(v->store, v->study.id, n > 1 ? "asked to stop now" : "asked to stop", v->next, v->d);
+		st = se_store_add_event(v->store, v->study.id, n > 1 ? "asked to stop now" : "asked to stop", -1, v->d);
 	}
 	return st == IR_OK ? se_driver_look_for_strangers(v) : st;
 }

@@ -97,7 +97,8 @@ goes_on() { # version, database: as a new study, with the finished trials of the
 		"$(sqlite3 "$2" "SELECT count(*) FROM v_trials WHERE study = 'more' AND state = 'COMPLETE' AND value > 0")" -eq 2
 	check "version $1: the old trial is what it was" test "$(sqlite3 "$2" "SELECT count(*) FROM (SELECT ir_hash, value_bits, loss_bits
 		FROM v_repro WHERE study = 'cut' INTERSECT SELECT ir_hash, value_bits, loss_bits FROM v_repro WHERE study = 'more')")" -eq 1
-	check "version $1: again under that name is refused" code 65 "$GM" search --db "$2" --study cut --as-new more --trials 2
+	check "version $1: again goes on" code 0 "$GM" search --db "$2" --study cut --as-new more --trials 2
+	check "version $1: another study of that name is refused" code 65 "$GM" search --db "$2" --study default --as-new more --trials 2
 }
 has_data() {
 	[ -e /usr/share/datasets/fashion-mnist ] || find /usr/share -name 't10k-labels-idx1-ubyte*' 2>/dev/null | grep -q .
