@@ -43,7 +43,7 @@ static void same_seed_same_points(void **state)
 /* Every value of every parameter turns up, about as often as it should. */
 static void covers_the_space(void **state)
 {
-	int count[SE_MAX_PARAMS][16] = {{0}};
+	int count[SE_MAX_PARAMS][32] = {{0}};
 	double low = INFINITY, high = 0;
 	se_sampler *s;
 	se_space sp;
