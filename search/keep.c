@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,13 +53,13 @@ const char *se_driver_weights_file(se_driver *v, const se_item *i)
 	return in_row(v, se_driver_weights_path(v, i));
 }
 
-/* Half a file of a writer that is dead: "NAME.safetensors.PID.N" (ir_file_write). */
-static bool is_half(const char *name)
+/* Half a file of this study, "..-0123abcd.safetensors.PID.N" (ir_file_write): the lease is ours and no worker of ours has
+ * anything to do yet, so its writer is dead. (Asking for the PID would not do: it may not have been buried yet.) */
+static bool is_half(se_driver *v, const char *name)
 {
-	const char *at = strstr(name, ".safetensors.");
-	long pid = at ? atol(at + strlen(".safetensors.")) : 0;
+	const char *at = strstr(name, ending(v));
 
-	return pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
+	return at && at[strlen(ending(v))] == '.';
 }
 
 /* A file of this study that no row names: its worker wrote it and the driver was killed before it heard of it. */
@@ -82,7 +81,7 @@ static void sweep(se_driver *v)
 	while (dir && (f = readdir(dir))) {
 		const char *path = ar_printf(v->arena, "%s/%s", folder(v), f->d_name);
 
-		if (is_half(f->d_name) || is_lost(v, path, f->d_name))
+		if (is_half(v, f->d_name) || is_lost(v, path, f->d_name))
 			unlink(path);
 	}
 	if (dir)

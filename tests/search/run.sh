@@ -181,6 +181,13 @@ check "keep 5: still five" test "$(ls "$TMP/w2.weights" | wc -l)" = 5
 check "keep 1: four go" "$GM" search --db "$TMP/w2.db" --trials 12 --keep 1 --quiet
 check "keep 1: one file" test "$(ls "$TMP/w2.weights" | wc -l)" = 1
 
+# -- what kills leave behind in the folder goes; what is not ours stays
+file=$(ls "$TMP/w2.weights")
+touch "$TMP/w2.weights/$file.4711.0" "$TMP/w2.weights/$(echo "$file" | sed 's/^......../00000000/')" "$TMP/w2.weights/mine.safetensors"
+check "going on" "$GM" search --db "$TMP/w2.db" --trials 13 --quiet
+check "half a file and a lost one are gone, another's is not" test "$(ls "$TMP/w2.weights" | wc -l)$(ls "$TMP/w2.weights" | grep -c mine)" = 21
+rm "$TMP/w2.weights/mine.safetensors"
+
 # -- another processor: refused, and nothing is changed; as a new study
 cp -r "$TMP/w2.db" "$TMP/far.db"
 cp -r "$TMP/w2.weights" "$TMP/far.weights"
@@ -189,22 +196,22 @@ repro "$TMP/far.db" >"$TMP/far.txt"
 check "another processor" code 69 "$GM" search --db "$TMP/far.db" --trials 20 --keep none
 check "its files are left alone" test "$(ls "$TMP/far.weights" | wc -l)" = 1
 check "as new, other models" code 64 "$GM" search --db "$TMP/far.db" --as-new here --models examples/seed.gm
-check "as new" "$GM" search --db "$TMP/far.db" --study default --as-new here --trials 14 --quiet
+check "as new" "$GM" search --db "$TMP/far.db" --study default --as-new here --trials 15 --quiet
 check "as new: the old study is what it was" sh -c 'sqlite3 "$1" "SELECT * FROM v_repro WHERE study = '"'default'"'" | cmp - "$2"' - "$TMP/far.db" "$TMP/far.txt"
-check "as new: it goes on" test "$(ask "$TMP/far.db" "SELECT count(*) FROM v_trials WHERE study = 'here' AND state = 'COMPLETE'")" = 14
+check "as new: it goes on" test "$(ask "$TMP/far.db" "SELECT count(*) FROM v_trials WHERE study = 'here' AND state = 'COMPLETE'")" = 15
 
 # -- a trial that another program enqueues (what Optuna's enqueue_trial writes), a gap in the numbers, a trial of theirs
-ask "$TMP/w2.db" "INSERT INTO trials (number, study_id, state) VALUES (12, 1, 'WAITING');
+ask "$TMP/w2.db" "INSERT INTO trials (number, study_id, state) VALUES (13, 1, 'WAITING');
 	INSERT INTO trial_system_attributes (trial_id, \"key\", value_json) SELECT trial_id, 'fixed_params', '{\"stem_width\": 96, \"blocks\": 0}'
-	FROM trials WHERE number = 12; INSERT INTO trials (number, study_id, state) VALUES (13, 1, 'WAITING');
+	FROM trials WHERE number = 13; INSERT INTO trials (number, study_id, state) VALUES (14, 1, 'WAITING');
 	INSERT INTO trial_system_attributes (trial_id, \"key\", value_json) SELECT trial_id, 'fixed_params', '{\"stem_width\": 97}'
-	FROM trials WHERE number = 13; INSERT INTO trials (number, study_id, state) VALUES (15, 1, 'RUNNING')"
-check "enqueued trials" "$GM" search --db "$TMP/w2.db" --trials 20 --quiet
-check "enqueued: run" test "$(ask "$TMP/w2.db" "SELECT sampler || stem_width || blocks || state FROM v_trials WHERE number = 12")" = enqueued960COMPLETE
-check "enqueued: not of the space" test "$(ask "$TMP/w2.db" "SELECT cause FROM v_trials WHERE number = 13")" = "enqueued: stem_width: 97 is not one of its values (96, 128, 192, 256, 384, 512)"
-check "theirs is left alone" test "$(ask "$TMP/w2.db" "SELECT state FROM trials WHERE number = 15")" = RUNNING
+	FROM trials WHERE number = 14; INSERT INTO trials (number, study_id, state) VALUES (16, 1, 'RUNNING')"
+check "enqueued trials" "$GM" search --db "$TMP/w2.db" --trials 21 --quiet
+check "enqueued: run" test "$(ask "$TMP/w2.db" "SELECT sampler || stem_width || blocks || state FROM v_trials WHERE number = 13")" = enqueued960COMPLETE
+check "enqueued: not of the space" test "$(ask "$TMP/w2.db" "SELECT cause FROM v_trials WHERE number = 14")" = "enqueued: stem_width: 97 is not one of its values (96, 128, 192, 256, 384, 512)"
+check "theirs is left alone" test "$(ask "$TMP/w2.db" "SELECT state FROM trials WHERE number = 16")" = RUNNING
 check "and the search went on behind it" test "$(ask "$TMP/w2.db" "SELECT group_concat(number) FROM (SELECT number FROM trials WHERE state = 'COMPLETE'
-	AND number > 15 ORDER BY 1)")" = 16,17,18,19
+	AND number > 16 ORDER BY 1)")" = 17,18,19,20
 
 # -- the rest of the commands
 check "version" test "$("$GM" --version)" = "gradmill $(sed -n 's/^project(gradmill VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)"
