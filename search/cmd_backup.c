@@ -26,19 +26,11 @@ static ir_status refuse(backup *b, const char *path, ir_status st, const char *w
 	return st;
 }
 
-/* name in the folder of path. */
-static char *beside(const backup *b, const char *path, const char *name)
-{
-	const char *slash = strrchr(path, '/');
-
-	return ar_printf(b->a, "%.*s%s", slash ? (int)(slash - path + 1) : 0, path, name);
-}
-
 static bool same_folder(const backup *b)
 {
 	struct stat x, y;
 
-	return !stat(beside(b, b->from, "."), &x) && !stat(beside(b, b->to, "."), &y) && x.st_dev == y.st_dev &&
+	return !stat(se_beside(b->from, ".", b->a), &x) && !stat(se_beside(b->to, ".", b->a), &y) && x.st_dev == y.st_dev &&
 	       x.st_ino == y.st_ino;
 }
 
@@ -108,7 +100,7 @@ static ir_status make_folder(backup *b, const char *name)
 
 	if (!slash)
 		return IR_OK;
-	path = ar_printf(b->a, "%.*s", (int)(strlen(beside(b, b->to, name)) - strlen(slash)), beside(b, b->to, name));
+	path = ar_printf(b->a, "%.*s", (int)(strlen(se_beside(b->to, name, b->a)) - strlen(slash)), se_beside(b->to, name, b->a));
 	return !mkdir(path, 0777) || errno == EEXIST ? IR_OK : refuse(b, path, IR_EIO, strerror(errno));
 }
 
@@ -116,7 +108,7 @@ static ir_status make_folder(backup *b, const char *name)
  * copy. */
 static ir_status copy_weights(backup *b, const char *name, bool there)
 {
-	const char *from = beside(b, b->from, name);
+	const char *from = se_beside(b->from, name, b->a);
 	ir_str data;
 	ir_status st;
 
@@ -130,7 +122,7 @@ static ir_status copy_weights(backup *b, const char *name, bool there)
 		if (!there)
 			st = make_folder(b, name);
 		if (!there && st == IR_OK)
-			st = write_weights(b, beside(b, b->to, name), &data);
+			st = write_weights(b, se_beside(b->to, name, b->a), &data);
 	}
 	sb_fini(&data);
 	return st;

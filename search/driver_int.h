@@ -82,6 +82,7 @@ typedef struct se_driver {
 	bool spread;          /* they are split as pack.c says; else each worker has its own */
 	se_rate pack[SE_PACK_SIZES][SE_PACK_TEAMS]; /* by size of model and 1, 2, 4, .. cores */
 	int64_t memory;       /* bytes of a worker's own that a trial may take */
+	const char *ending;   /* of the names of this study's files of weights; NULL: not asked for yet */
 	size_t *best, nbest;  /* places in item of the best --keep trials, best first */
 	se_progress progress;
 } se_driver;

@@ -28,9 +28,13 @@ static const char *folder(se_driver *v)
 /* "-0123abcd.safetensors": the end of the names of this study's files. */
 static const char *ending(se_driver *v)
 {
-	const char *text = ar_printf(v->arena, "%s\n%s\n%s", v->study.name, v->study.build, v->study.target);
+	const char *text;
 
-	return ar_printf(v->arena, "-%08x.safetensors", (unsigned)(ir_hash(text, strlen(text)).lo & 0xffffffff));
+	if (!v->ending) {
+		text = ar_printf(v->arena, "%s\n%s\n%s", v->study.name, v->study.build, v->study.target);
+		v->ending = ar_printf(v->arena, "-%08x.safetensors", (unsigned)(ir_hash(text, strlen(text)).lo & 0xffffffff));
+	}
+	return v->ending;
 }
 
 const char *se_driver_weights_path(se_driver *v, const se_item *i)

@@ -19,7 +19,8 @@ typedef enum se_open { SE_OPEN_READ, SE_OPEN_WRITE } se_open; /* WRITE makes the
  * read. Messages go to d. */
 IR_MUSTUSE ir_status se_store_open(const char *path, se_open how, se_store **out, ir_diag *d);
 void se_store_close(se_store *s); /* NULL is allowed */
-/* The path of a file that stands beside the database; in a. */
+/* The path of a file that stands in the folder of path; beside the database; in a. */
+const char *se_beside(const char *path, const char *file, ir_arena *a);
 const char *se_store_beside(const se_store *s, const char *file, ir_arena *a);
 void se_store_timeout(se_store *s, int ms); /* how long to wait for a lock; 10 s unless told */
 

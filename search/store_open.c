@@ -255,11 +255,16 @@ void se_store_close(se_store *s)
 	free(s);
 }
 
+const char *se_beside(const char *path, const char *file, ir_arena *a)
+{
+	const char *slash = strrchr(path, '/');
+
+	return ar_printf(a, "%.*s%s", slash ? (int)(slash - path + 1) : 0, path, file);
+}
+
 const char *se_store_beside(const se_store *s, const char *file, ir_arena *a)
 {
-	const char *slash = strrchr(s->path, '/');
-
-	return ar_printf(a, "%.*s%s", slash ? (int)(slash - s->path + 1) : 0, s->path, file);
+	return se_beside(s->path, file, a);
 }
 
 void se_store_timeout(se_store *s, int ms)

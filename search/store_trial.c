@@ -19,10 +19,10 @@ static void bind_value(sqlite3_stmt *q, const se_space *sp, const se_genome *g, 
 
 	if (p->kind == SE_FLOAT)
 		sqlite3_bind_double(q, 3, g->v[i]);
-	else if (p->kind == SE_CHOICE && !(p->choice[0][0] >= '0' && p->choice[0][0] <= '9'))
+	else if (p->kind == SE_CHOICE && !se_param_numeric(p))
 		sqlite3_bind_text(q, 3, p->choice[(int)g->v[i]], -1, SQLITE_STATIC);
 	else
-		sqlite3_bind_int64(q, 3, (sqlite3_int64)se_genome_number(sp, g, p->name));
+		sqlite3_bind_int64(q, 3, (sqlite3_int64)se_param_meaning(p, g->v[i]));
 }
 
 static ir_status add_param(se_store *s, int64_t trial, const se_proposal *p, size_t i, ir_str *json, ir_diag *d)

@@ -172,15 +172,15 @@ static void measure_machine(worker *w)
 	ir_diag_free(d);
 }
 
-static bool send_result(worker *w, const se_message *t, ir_status st, const le_result *r, bool saved, const char *cause)
+/* key: of the weights. */
+static bool send_result(worker *w, const se_message *t, ir_status st, const le_result *r, const char *key, bool saved,
+			const char *cause)
 {
-	char key[IR_KEY_CHARS];
 	se_message m = {.kind = SE_M_result, .number = t->number, .status = st, .cause = cause, .saved = saved};
 	se_profile profile = {r->profile, w->peak, w->memory};
 
 	if (r->profile.n)
 		m.profile = &profile;
-	ir_key_print(r->weights_key, key);
 	m.value = value_of(r);
 	m.test_value = isnan(r->test_mse) ? r->test_loss : r->test_mse;
 	m.epochs = r->epochs;
@@ -218,7 +218,7 @@ static bool run_task(worker *w, const se_message *t)
 	saves = st == IR_OK && t->save && (!t->weights_key || !strcmp(t->weights_key, key)) && (isnan(t->save_below) || value_of(&r) <= t->save_below);
 	if (saves) /* a disk that is full is no fault of the trial: the cause says why it was not saved */
 		saves = save(t, &r.weights, &cause) == IR_OK;
-	ok = send_result(w, t, st, &r, saves, cause.n ? cause.s : NULL);
+	ok = send_result(w, t, st, &r, key, saves, cause.n ? cause.s : NULL);
 	if (st == IR_OK && !t->test)
 		keep_weights(w, t->number, &r);
 	le_result_free(&r);
