@@ -328,11 +328,12 @@ static ir_status feed(se_driver *v, bool *working)
 		se_worker *w = &v->pool.worker[k];
 		se_item *i;
 
-		if (w->state == SE_WORKER_IDLE && !se_driver_stops() && se_driver_ask_floor(v, k))
-			;
-		else if (w->state == SE_WORKER_IDLE && (i = se_driver_pick(v)) && se_driver_has_room(v, i))
+		if (w->state == SE_WORKER_IDLE && !se_driver_stops())
+			se_driver_ask_floor(v, k);
+		/* more than once: another program may have taken the trial in the meantime */
+		while (st == IR_OK && w->state == SE_WORKER_IDLE && (i = se_driver_pick(v)) && se_driver_has_room(v, i))
 			st = dispatch(v, w, i);
-		else if (w->state == SE_WORKER_NONE && se_driver_pick(v))
+		if (st == IR_OK && w->state == SE_WORKER_NONE && se_driver_pick(v))
 			st = se_pool_start(&v->pool, k, v->d);
 		*working |= w->state == SE_WORKER_BUSY || w->state == SE_WORKER_STARTING;
 	}

@@ -213,6 +213,13 @@ check "theirs is left alone" test "$(ask "$TMP/w2.db" "SELECT state FROM trials 
 check "and the search went on behind it" test "$(ask "$TMP/w2.db" "SELECT group_concat(number) FROM (SELECT number FROM trials WHERE state = 'COMPLETE'
 	AND number > 16 ORDER BY 1)")" = 17,18,19,20
 
+# -- a trial that another program takes in the moment it is sent out (a trigger plays that program): the next one is
+ask "$TMP/r.db" "CREATE TRIGGER taken BEFORE UPDATE OF state ON trials WHEN old.number = 10 AND new.state = 'RUNNING'
+	BEGIN SELECT RAISE(IGNORE); END"
+check "a taken trial" "$GM" search --db "$TMP/r.db" --trials 13 --jobs 1 --quiet
+check "the others are run" test "$(ask "$TMP/r.db" "SELECT count(*) FROM trials WHERE number > 10 AND state = 'COMPLETE'")" = 2
+check "events say so" test "$(ask "$TMP/r.db" "SELECT number FROM v_events WHERE what = 'taken by another program'")" = 10
+
 # -- the rest of the commands
 check "version" test "$("$GM" --version)" = "gradmill $(sed -n 's/^project(gradmill VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)"
 check "unknown command" code 64 "$GM" serch
