@@ -11,20 +11,12 @@
 #include "search/cmd.h"
 #include "search/output.h"
 
-#define MAX_WEIGHTS ((size_t)1 << 32)
-
 typedef struct backup {
 	const char *from, *to, *temp;
 	int64_t trials, bytes, weight_files; /* the last: beside the copy, of those that rows name */
 	ir_arena *a;
 	ir_diag *d;
 } backup;
-
-static ir_status refuse(backup *b, const char *path, ir_status st, const char *why)
-{
-	ir_error(b->d, (ir_loc){0, 0, 0}, IR_E_file, path, why);
-	return st;
-}
 
 static bool same_folder(const backup *b)
 {
@@ -43,12 +35,12 @@ static ir_status make_temp(backup *b)
 	int fd;
 
 	if (!lstat(b->to, &st))
-		return refuse(b, b->to, IR_EIO, "exists already; it was left alone");
+		return se_refuse_file(b->d, b->to, IR_EIO, "exists already; it was left alone");
 	if (stat(b->from, &st))
-		return refuse(b, b->from, IR_ENOINPUT, strerror(errno));
+		return se_refuse_file(b->d, b->from, IR_ENOINPUT, strerror(errno));
 	fd = open(b->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, st.st_mode & 0777);
 	if (fd < 0)
-		return refuse(b, b->to, IR_EIO, strerror(errno));
+		return se_refuse_file(b->d, b->to, IR_EIO, strerror(errno));
 	close(fd);
 	return IR_OK;
 }
@@ -58,7 +50,7 @@ static ir_status publish(backup *b)
 	struct stat st;
 
 	if (ir_file_publish(b->temp, b->to) != IR_OK)
-		return refuse(b, b->to, IR_EIO, errno == EEXIST ? "exists already; it was left alone" : strerror(errno));
+		return se_refuse_file(b->d, b->to, IR_EIO, errno == EEXIST ? "exists already; it was left alone" : strerror(errno));
 	b->bytes = stat(b->to, &st) ? 0 : (int64_t)st.st_size;
 	return IR_OK;
 }
@@ -73,14 +65,14 @@ static ir_status write_weights(backup *b, const char *to, const ir_str *data)
 
 	if (lstat(to, &st)) {
 		if (ir_file_write(to, data->s, data->n) != IR_OK)
-			return refuse(b, to, IR_EIO, "cannot be written");
+			return se_refuse_file(b->d, to, IR_EIO, "cannot be written");
 		fprintf(stderr, "gradmill: wrote %s\n", to);
 		return IR_OK;
 	}
 	sb_init(&old);
-	same = ir_file_read(to, MAX_WEIGHTS, &old) == IR_OK && old.n == data->n && !memcmp(old.s, data->s, old.n);
+	same = ir_file_read(to, SE_MAX_WEIGHTS, &old) == IR_OK && old.n == data->n && !memcmp(old.s, data->s, old.n);
 	sb_fini(&old);
-	return same ? IR_OK : refuse(b, to, IR_EIO, "exists already and is another file; it was left alone");
+	return same ? IR_OK : se_refuse_file(b->d, to, IR_EIO, "exists already and is another file; it was left alone");
 }
 
 /* "study.weights/KEY.safetensors", or "study.best.safetensors" of an older version. Any other name is none of ours, and would
@@ -101,7 +93,7 @@ static ir_status make_folder(backup *b, const char *name)
 	if (!slash)
 		return IR_OK;
 	path = ar_printf(b->a, "%.*s", (int)(strlen(se_beside(b->to, name, b->a)) - strlen(slash)), se_beside(b->to, name, b->a));
-	return !mkdir(path, 0777) || errno == EEXIST ? IR_OK : refuse(b, path, IR_EIO, strerror(errno));
+	return !mkdir(path, 0777) || errno == EEXIST ? IR_OK : se_refuse_file(b->d, path, IR_EIO, strerror(errno));
 }
 
 /* A row may name a file that somebody has deleted since: "best --export" then trains again, and so may a reader of the
@@ -113,7 +105,7 @@ static ir_status copy_weights(backup *b, const char *name, bool there)
 	ir_status st;
 
 	sb_init(&data);
-	st = is_ours(name) ? ir_file_read(from, MAX_WEIGHTS, &data) : IR_ENOINPUT;
+	st = is_ours(name) ? ir_file_read(from, SE_MAX_WEIGHTS, &data) : IR_ENOINPUT;
 	if (st != IR_OK) {
 		fprintf(stderr, "gradmill: warning: the weights %s cannot be read: left out\n", from);
 		st = IR_OK;

@@ -13,8 +13,6 @@
 #include "search/replay.h"
 #include "search/wire.h"
 
-#define MAX_WEIGHTS ((size_t)1 << 32)
-
 typedef struct best {
 	const char *db, *study, *export_dir;
 	bool ir_only, json;
@@ -41,12 +39,6 @@ static ir_status find(best *b)
 	return se_store_select(b->store, sql, &(se_arg){b->st.name, 0}, 1, b->a, &b->t, b->d);
 }
 
-static ir_status refuse(best *b, const char *path, ir_status st, const char *why)
-{
-	ir_error(b->d, (ir_loc){0, 0, 0}, IR_E_file, path, why);
-	return st;
-}
-
 /* The kept file, next to the database; false: there is none, or it is not what the row says. */
 static bool copy_weights(best *b, const char *to)
 {
@@ -62,7 +54,7 @@ static bool copy_weights(best *b, const char *to)
 		return false;
 	}
 	sb_init(&data);
-	ok = ir_file_read(file, MAX_WEIGHTS, &data) == IR_OK && ir_file_write(to, data.s, data.n) == IR_OK;
+	ok = ir_file_read(file, SE_MAX_WEIGHTS, &data) == IR_OK && ir_file_write(to, data.s, data.n) == IR_OK;
 	sb_fini(&data);
 	return ok;
 }
@@ -75,10 +67,10 @@ static ir_status export(best *b)
 	ir_status st;
 
 	if (mkdir(b->export_dir, 0777) && errno != EEXIST)
-		return refuse(b, b->export_dir, IR_EIO, strerror(errno));
+		return se_refuse_file(b->d, b->export_dir, IR_EIO, strerror(errno));
 	st = ir_file_write(model, ir, strlen(ir));
 	if (st != IR_OK)
-		return refuse(b, model, st, ir_status_text(st));
+		return se_refuse_file(b->d, model, st, ir_status_text(st));
 	if (!copy_weights(b, weights)) {
 		fprintf(stderr, "gradmill: training trial %lld again for its weights\n", (long long)b->number);
 		st = se_replay_trial(b->store, &b->st, b->number, rt_cores(), weights, b->a, &r, b->d);

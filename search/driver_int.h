@@ -119,6 +119,7 @@ void se_driver_set_team(se_worker *w, int threads);
 void se_driver_spread(se_driver *v);                            /* free cores go to running trials */
 
 /* keep.c */
+bool se_item_better(const se_item *a, const se_item *b); /* of two finished trials with values: the order of best first */
 ir_status se_driver_open_folder(se_driver *v); /* once the study is ours: sweeps, and keeps what --keep says */
 const char *se_driver_weights_path(se_driver *v, const se_item *i); /* where its weights belong; in the driver's arena */
 const char *se_driver_weights_file(se_driver *v, const se_item *i); /* the same, as the row names it */

@@ -191,9 +191,7 @@ static int by_value(const void *a, const void *b)
 {
 	const se_item *x = *(se_item *const *)a, *y = *(se_item *const *)b;
 
-	if (x->value != y->value)
-		return x->value < y->value ? -1 : 1;
-	return x->number < y->number ? -1 : x->number > y->number;
+	return se_item_better(x, y) ? -1 : se_item_better(y, x);
 }
 
 /* The best finished trials, best first, those whose weights are to be kept among them; in the driver's arena. Not to be

@@ -113,7 +113,7 @@ ir_status se_driver_open_folder(se_driver *v)
 
 /* ---- the best ------------------------------------------------------------------------------------------------------------ */
 
-static bool is_better(const se_item *a, const se_item *b)
+bool se_item_better(const se_item *a, const se_item *b)
 {
 	return a->value != b->value ? a->value < b->value : a->number < b->number;
 }
@@ -123,7 +123,7 @@ static size_t rank(const se_driver *v, const se_item *i)
 {
 	size_t at = v->nbest;
 
-	while (at && is_better(i, &v->item[v->best[at - 1]]))
+	while (at && se_item_better(i, &v->item[v->best[at - 1]]))
 		at--;
 	return at;
 }

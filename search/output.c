@@ -254,6 +254,12 @@ int se_complain(const ir_diag *d, ir_status st)
 	return ir_status_exit(st);
 }
 
+ir_status se_refuse_file(ir_diag *d, const char *path, ir_status st, const char *why)
+{
+	ir_error(d, (ir_loc){0, 0, 0}, IR_E_file, path, why);
+	return st;
+}
+
 static int open_study(const char *db, const char *study, bool running, ir_arena *a, se_store **s, se_study *st)
 {
 	ir_diag *d = ir_diag_new();

@@ -20,6 +20,11 @@ size_t se_table_column(const se_table *t, const char *name); /* asking for one t
 /* Prints the messages of d to stderr, or the status when there is none; returns the exit code. */
 int se_complain(const ir_diag *d, ir_status st);
 
+#define SE_MAX_WEIGHTS ((size_t)1 << 32) /* bytes of one file of weights */
+
+/* A message about a file; returns st. */
+ir_status se_refuse_file(ir_diag *d, const char *path, ir_status st, const char *why);
+
 /* Opens db for reading and finds the study (NULL: "default", or the newest). 0, or the exit code after a message. */
 int se_open_study(const char *db, const char *study, ir_arena *a, se_store **s, se_study *st);
 /* The same, but NULL is first of all a study that somebody drives. */

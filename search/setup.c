@@ -74,7 +74,7 @@ static ir_key parse_key(const char *hex)
 }
 
 /* A file that is gone is no file: made again at the end if it is wanted. */
-static ir_status take_row(se_driver *v, const se_trial_row *r)
+static void take_row(se_driver *v, const se_trial_row *r)
 {
 	bool done = r->state > SE_RUNNING || !r->ir;
 	se_item *i = se_driver_add_item(v, r->number);
@@ -87,7 +87,7 @@ static ir_status take_row(se_driver *v, const se_trial_row *r)
 	if (r->ir)
 		se_sampler_claim(v->sampler, i->number, i->key);
 	if (!done)
-		return IR_OK;
+		return;
 	se_driver_tell(v, i);
 	v->progress.finished++;
 	v->progress.failed += r->state != SE_COMPLETE;
@@ -95,7 +95,6 @@ static ir_status take_row(se_driver *v, const se_trial_row *r)
 	if (r->weights_file && !access(se_store_beside(v->store, r->weights_file, v->arena), R_OK))
 		i->file = r->weights_file;
 	i->gone = r->weights_file && !i->file;
-	return IR_OK;
 }
 
 /* Rows by number; those without a row of ours are other programs'. */
@@ -107,7 +106,10 @@ static ir_status take_rows(se_driver *v, const se_trial_row *row, size_t n)
 	ir_status st = se_store_strangers(v->store, v->study.id, 0, a, &r, &nr, v->d);
 
 	for (size_t i = 0; st == IR_OK && i < n; i++)
-		st = k < nr && r[k].number == row[i].number ? se_driver_adopt(v, &r[k++]) : take_row(v, &row[i]);
+		if (k < nr && r[k].number == row[i].number)
+			st = se_driver_adopt(v, &r[k++]);
+		else
+			take_row(v, &row[i]);
 	ar_free(a);
 	return st;
 }
