@@ -142,6 +142,7 @@ typedef struct cc_context_options {
 cc_context_options cc_context_default(void);
 IR_MUSTUSE ir_status cc_context_new(const cc_context_options *o, cc_context **out, ir_diag *d);
 void cc_context_free(cc_context *c); /* after every program that it made; NULL is allowed */
+void cc_context_cores(cc_context *c, int cores); /* that it compiles on: all of them, unless said; not during a compilation */
 const char *cc_context_target(const cc_context *c); /* "znver4 avx512, llvm 19.1.7": goes into every trial row */
 
 /* How a plan is cut and laid out. No field can change a result. */

@@ -213,6 +213,7 @@ static bool run_task(worker *w, const se_message *t)
 	w->quiet = t->test;
 	if (t->measure && !w->measured)
 		measure_machine(w);
+	cc_context_cores(w->context, w->team); /* the others are the other workers' */
 	st = se_trial_run(w->context, &w->data, t, &how, &r, &cause);
 	ir_key_print(r.weights_key, key);
 	saves = st == IR_OK && t->save && (!t->weights_key || !strcmp(t->weights_key, key)) && (isnan(t->save_below) || value_of(&r) <= t->save_below);

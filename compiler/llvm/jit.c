@@ -39,6 +39,7 @@ struct cc_context {
 	size_t n, size;       /* size: a power of two */
 	cc_code *oldest, *newest; /* of the unused */
 	size_t nunused, keep, nreleased;
+	int cores;  /* that a fetch compiles on */
 	bool named; /* $GRADMILL_PERF: perf and gdb are told of every kernel; see Note [Names] */
 };
 
@@ -196,6 +197,7 @@ ir_status cc_context_new(const cc_context_options *o, cc_context **out, ir_diag 
 	pthread_mutex_init(&c->lock, NULL);
 	sb_init(&c->description);
 	c->size = 256;
+	c->cores = rt_cores();
 	c->named = getenv("GRADMILL_PERF") != NULL;
 	c->keep = c->named ? SIZE_MAX : (size_t)(o->unused_kernels > 0 ? o->unused_kernels : 0);
 	c->table = ir_xmalloc(c->size, sizeof *c->table);
@@ -379,7 +381,7 @@ ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, c
 		key[i] = cc_kernel_key(&c->machine, k[i]);
 	pthread_mutex_lock(&c->lock);
 	m = find_missing(c, k, key, n, b.m);
-	rt_parallel(rt_cores(), m, make_object, &b);
+	rt_parallel(c->cores, m, make_object, &b);
 	for (size_t i = 0; i < m; i++) {
 		if (st == IR_OK)
 			st = link_missing(c, &b.m[i], d);
@@ -395,6 +397,11 @@ ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, c
 	pthread_mutex_unlock(&c->lock);
 	ar_free(a);
 	return st;
+}
+
+void cc_context_cores(cc_context *c, int cores)
+{
+	c->cores = cores;
 }
 
 rt_kernel *cc_code_fn(const cc_code *e)

@@ -13,7 +13,7 @@ typedef struct cc_fetch_stats {
 typedef struct cc_code cc_code;
 
 /* Code for each of n descriptions, in out, to be given back with cc_release_kernels before the context dies. Equal
- * descriptions share one object; missing ones are compiled on all cores. On failure nothing is held and d says why. */
+ * descriptions share one object; missing ones are compiled on the context's cores. On failure nothing is held and d says why. */
 IR_MUSTUSE ir_status cc_fetch_kernels(cc_context *c, const cc_kernel *const *k, size_t n, cc_code **out,
 				      cc_fetch_stats *stats, ir_diag *d);
 rt_kernel *cc_code_fn(const cc_code *e);

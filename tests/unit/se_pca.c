@@ -108,6 +108,43 @@ static void threads_change_nothing(void **state)
 	free(row);
 }
 
+/* Bytes take a way of their own: their floor must be that of the same numbers as floats, also at the largest values, where
+ * one more row in a float sum would round. */
+static void bytes_are_numbers(void **state)
+{
+	enum { N = 1000, W = 120 };
+	uint8_t *x = malloc(N * W);
+	float *y = malloc(N * W * sizeof *y);
+	uint32_t *row = malloc(N * sizeof *row);
+	le_table t[2] = {{IR_U8, N, W, x}, {IR_F32, N, W, y}};
+	double v[2][3];
+
+	(void)state;
+	for (int i = 0; i < N * W; i++) {
+		uint64_t r = rt_random_below(rt_key_seed(3), (uint64_t)i, 300);
+
+		x[i] = i % W < 60 || r > 255 ? 255 - (uint8_t)(r % 2) : (uint8_t)r;
+		y[i] = x[i];
+	}
+	for (uint32_t i = 0; i < N; i++)
+		row[i] = i;
+	for (int k = 0; k < 2; k++) {
+		le_pca *p;
+
+		assert_int_equal(le_pca_fit(&t[k], row, N, 2, &p), IR_OK);
+		v[k][0] = le_pca_mse(p, &t[k], row, N, 0, 2);
+		v[k][1] = le_pca_mse(p, &t[k], row, N, 9, 2);
+		v[k][2] = le_pca_mse(p, &t[k], row, N, 70, 2);
+		le_pca_free(p);
+	}
+	for (int i = 0; i < 3; i++)
+		if (fabs(v[0][i] * 255 * 255 / v[1][i] - 1) > 1e-11)
+			fail_msg("%d: %.17g of bytes, %.17g of floats", i, v[0][i] * 255 * 255, v[1][i]);
+	free(x);
+	free(y);
+	free(row);
+}
+
 static void refuses_nothing_and_too_much(void **state)
 {
 	uint8_t x[4] = {0};
@@ -133,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plane),
 		cmocka_unit_test(threads_change_nothing),
+		cmocka_unit_test(bytes_are_numbers),
 		cmocka_unit_test(refuses_nothing_and_too_much),
 		cmocka_unit_test(fashion_mnist),
 	};
