@@ -5,6 +5,7 @@
 #ifndef SEARCH_LEARN_LEARN_INT_H
 #define SEARCH_LEARN_LEARN_INT_H
 
+#include "search/data/data_int.h"
 #include "search/learn/learn.h"
 
 #define LE_CHUNK      256 /* steps per rt_run at most */
@@ -86,10 +87,5 @@ const uint32_t *le_steps_rows(const le_steps *s, size_t at); /* of step `at` of 
 /* Runs n <= LE_CHUNK steps from step `at` of the epoch, which is step `first` since the start of training. Their losses
  * are in s->loss, and what the first of them was given stays at the front of the other arrays. */
 void le_steps_run(le_steps *s, size_t at, size_t first, size_t n);
-
-char *le_text_copy(const char *s); /* heap */
-
-/* Reports "name: text" and returns s. */
-ir_status le_complain(ir_diag *d, ir_status s, const char *name, const char *text);
 
 #endif

@@ -36,6 +36,8 @@ for layer in $layers; do
 done
 grep -rnE '#include "compiler/llvm/(emit|target)\.h"' compiler --include='*.[ch]' | grep -v '^compiler/llvm/' |
 	rule 'these headers are private to compiler/llvm'
+grep -rnE '^#include "' search/data --include='*.[ch]' | grep -vE '#include "(search/data|runtime|ir/base)/' |
+	rule 'search/data stands below models and training'
 grep -rnE '#include "compiler/cmd\.h"' search | grep -v '^search/main.c:' | rule 'compiler/cmd.h is for search/main.c'
 grep -nE '^#include ["<](ir|runtime|compiler|search)/' examples/*.c | rule 'examples include <gradmill.h> only'
 grep -nE '^#include "|LLVM|sqlite3|[^a-z_](ir|rt|cc)_[a-z]' compiler/api/gradmill.h | rule 'the public header stands on its own'
@@ -49,7 +51,7 @@ home() { # pattern of the include, pattern of the files that may have it
 home 'llvm' 'compiler/llvm/[a-z_]*\.[ch]'
 home 'sqlite3\.h' 'search/store[a-z_]*\.[ch]'
 home 'omp\.h' 'runtime/par\.c'
-home 'zlib\.h' 'search/learn/idx\.c'
+home 'zlib\.h' 'search/data/file\.c'
 home '(lapacke|cblas)' 'search/learn/[a-z]*\.c'
 home 'xxhash\.h' 'ir/base/hash\.c'
 home 'Random123' 'runtime/rng\.c'

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "search/learn/learn_int.h"
+#include "search/data/data_int.h"
 
 #define MAGIC     "gm-data" /* 8 bytes with its end */
 #define VERSION   1

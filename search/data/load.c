@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "search/learn/learn_int.h"
+#include "search/data/data_int.h"
 
 #define FASHION_DIR "/usr/share/datasets/fashion-mnist/"
 
@@ -160,6 +160,13 @@ ir_status le_data_load(const char *name, uint64_t seed, int64_t limit_train, le_
 	split(&t, trained, seed, limit_train);
 	*out = t;
 	return IR_OK;
+}
+
+void le_table_free(le_table *t)
+{
+	if (t->data)
+		rt_free(t->data, (size_t)t->rows * (size_t)t->width * ir_dtype_size(t->dtype));
+	*t = (le_table){0};
 }
 
 void le_data_use_all(le_data *t, int64_t limit_train)
