@@ -239,7 +239,7 @@ static ir_status mark_column(csv *c, const char *name, size_t n, use u)
 	ir_status s = find_column(c, name, n, &col);
 
 	if (s == IR_OK && c->use[col] != KEEP)
-		return no_column(c, name, n, "used and dropped, or dropped twice, is");
+		return no_column(c, name, n, "used or dropped already:");
 	if (s == IR_OK)
 		c->use[col] = u;
 	return s;
