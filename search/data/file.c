@@ -45,7 +45,7 @@ static ir_status plain_some(const le_file *f, void *to, size_t n, size_t *got)
 static ir_status gzip_failed(const le_file *f)
 {
 	int code;
-	const char *why = gzerror(f->from, &code);
+	const char *why = gzerror(f->from, &code), *text = strstr(why, ": "); /* "<fd:3>: why" */
 
 	if (code == Z_ERRNO)
 		return le_file_fail(f, IR_EIO, "%s", strerror(errno));
@@ -54,7 +54,8 @@ static ir_status gzip_failed(const le_file *f)
 	if (code == Z_BUF_ERROR) /* the compressed stream stops in the middle */
 		return le_file_fail(f, IR_EINPUT, "truncated: the gzip data end at byte offset %llu of what they unpack to",
 				    (unsigned long long)f->at);
-	return le_file_fail(f, IR_EINPUT, "damaged gzip data at byte offset %llu: %s", (unsigned long long)f->at, why);
+	return le_file_fail(f, IR_EINPUT, "damaged gzip data at byte offset %llu: %s", (unsigned long long)f->at,
+			    text ? text + 2 : why);
 }
 
 static ir_status gzip_some(const le_file *f, void *to, size_t n, size_t *got)

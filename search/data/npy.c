@@ -51,9 +51,16 @@ static unsigned long long offset(const dict *p)
 
 static ir_status expected(const dict *p, const char *what)
 {
-	int n = p->end - p->s < 12 ? (int)(p->end - p->s) : 12;
+	size_t left = (size_t)(p->end - p->s);
+	ir_str found;
+	ir_status s;
 
-	return le_file_fail(p->f, IR_EINPUT, "header: expected %s at byte offset %llu, found '%.*s'", what, offset(p), n, p->s);
+	sb_init(&found);
+	sb_put_visible(&found, p->s, left < 12 ? left : 12);
+	s = le_file_fail(p->f, IR_EINPUT, "header: expected %s at byte offset %llu, found %s%s%s", what, offset(p), left ? "'" : "",
+			 left ? found.s : "its end", left ? "'" : "");
+	sb_fini(&found);
+	return s;
 }
 
 static void skip_spaces(dict *p)

@@ -86,7 +86,7 @@ static ir_status find_member(const archive *a, const char *wanted, zip_uint64_t 
 		return IR_OK;
 	if (wanted)
 		return list_members(a, found ? "more than one array has this name" : "no array has this name");
-	return list_members(a, found ? "name one of the arrays, as FILE.npz:NAME" : "no array");
+	return list_members(a, found ? "name one of the arrays, as FILE.npz:NAME" : "nothing to read");
 }
 
 /* ---- a member as a stream ----------------------------------------------------------------------------------------- */

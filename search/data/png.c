@@ -9,7 +9,7 @@
 #include <png.h>
 #include "search/data/data_int.h"
 
-#define MAX_SIDE    8192
+#define MAX_SIDE    4096
 #define MAX_CHUNK   ((png_alloc_size_t)8 << 20) /* text, colour profiles */
 #define MAX_DEFLATE 1032			/* no byte of deflate unpacks to more */
 
@@ -74,6 +74,7 @@ static ir_status start(picture *p)
 	png_set_read_fn(p->png, p, on_read);
 	png_set_user_limits(p->png, MAX_SIDE, MAX_SIDE);
 	png_set_chunk_malloc_max(p->png, MAX_CHUNK);
+	png_set_keep_unknown_chunks(p->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1); /* texts and profiles: up to MAX_CHUNK each */
 	return IR_OK;
 }
 
