@@ -92,6 +92,28 @@ void le_result_free(le_result *r);
 IR_MUSTUSE ir_status le_gradients(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
 				  le_weights *out, ir_diag *d);
 
+/* ---- a trained model at work (apply.c) --------------------------------------------------------------------------- */
+
+enum { LE_LATENT = 1, LE_RECONSTRUCTION = 2, LE_ERROR = 4 }; /* what is wanted of it */
+
+/* What a trained model makes of rows of data. */
+typedef struct le_applier le_applier;
+
+/* Compiles the model's outputs for data (which must stay), with these weights (copied). IR_EINPUT with a message if they
+ * do not fit or the model lacks a wanted output. want: LE_LATENT | LE_RECONSTRUCTION | LE_ERROR. With f64 weights it
+ * computes in f64, else as the model is written, also if it was trained in bf16. d must stay too. */
+IR_MUSTUSE ir_status le_apply_open(cc_context *c, const ir_module *m, const le_data *data, const le_weights *w, unsigned want,
+				   int threads, le_applier **out, ir_diag *d);
+
+int64_t le_apply_latent_width(const le_applier *a); /* elements per row; 0: no such output */
+
+/* n rows of the table by number. latent [n][latent width], reconstruction [n][width], error [n]: mean squared error of
+ * the row against x, added up in double in ascending order; NULL: not wanted. The bits of a row do not depend on which
+ * rows stand beside it, nor on threads. Noise of a model with a key is a function of the row's number in the table. */
+IR_MUSTUSE ir_status le_apply_rows(le_applier *a, const uint32_t *rows, size_t n, float *latent, float *reconstruction,
+				   double *error);
+void le_apply_close(le_applier *a); /* NULL is allowed */
+
 /* ---- where it went wrong (nan.c) ------------------------------------------------------------------------------- */
 
 typedef enum le_blame {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One model being trained or judged on one data set: its memory and its compiled programs. Shared by run.c, which
- * builds them, steps.c, which runs steps, and train.c and nan.c, which decide what to run when. Not for use outside
+ * builds them, steps.c, which runs steps, train.c and nan.c, which decide what to run when, and apply.c. Not for use outside
  * search/learn/. */
 #ifndef SEARCH_LEARN_LEARN_INT_H
 #define SEARCH_LEARN_LEARN_INT_H
@@ -10,6 +10,7 @@
 
 #define LE_CHUNK      256 /* steps per rt_run at most */
 #define LE_EVAL_BATCH 500
+#define LE_EVAL_SIZES 4 /* batch sizes that one run evaluates with: full ones, and rests */
 
 /* A param or state: allocated once, bound by name to every program that has it. */
 typedef struct le_leaf {
@@ -38,7 +39,7 @@ typedef struct le_run {
 	le_program step;
 	const ir_func *function; /* of the step, as cc_step built it; in the arena */
 	rt_tensor *extra;     /* results of the step besides the loss: gradients */
-	le_program eval[4];   /* by batch size */
+	le_program eval[LE_EVAL_SIZES]; /* by batch size */
 	size_t neval;
 	double compile_ms;
 } le_run;
@@ -47,7 +48,14 @@ typedef struct le_run {
  * le_run_close is due whatever the status. */
 IR_MUSTUSE ir_status le_run_open(le_run *r, cc_context *c, const ir_module *m, const le_data *data,
 				 const le_config *cfg, bool grads, ir_diag *d);
+/* The same without a step, for evaluation programs only: of cfg, init, threads, precision and seed count. */
+IR_MUSTUSE ir_status le_run_open_eval(le_run *r, cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
+				      ir_diag *d);
 void le_run_close(le_run *r);
+
+/* The evaluation program of this batch size, with the outputs want (NULL-terminated; the same ones in every call for r),
+ * compiled when first asked for. At most LE_EVAL_SIZES batch sizes. */
+IR_MUSTUSE ir_status le_run_program(le_run *r, int64_t batch, const char *const *want, le_program **out);
 
 /* Binds an input of the program by name; a program without it is left alone. */
 void le_run_bind(const le_program *p, const char *name, const void *data, size_t stride);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The memory and the programs of one training run. Params and states exist once and are shared, by name, between the
  * step and the evaluation programs, so nothing is copied between training and judging. Evaluation has a second
- * program for the rows that do not fill a batch: no row is left out. */
+ * program for the rows that do not fill a batch: no row is left out. A trained model (apply.c) has evaluation programs
+ * only. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,15 @@ static ir_status add_leaves(le_run *r, const ir_func *f, const uint32_t *positio
 	return IR_OK;
 }
 
+/* Those of the model itself, which is bound. */
+static ir_status add_model_leaves(le_run *r, const ir_func *f)
+{
+	uint32_t *position = ar_new(r->arena, uint32_t, f->n + 1);
+
+	ir_canonical_positions(f, position);
+	return add_leaves(r, f, position);
+}
+
 /* f becomes a running program: compiled, its leaves but the moving inputs bound. */
 static ir_status start(le_run *r, const ir_func *f, int64_t batch, le_program *p)
 {
@@ -99,7 +109,7 @@ __attribute__((format(printf, 2, 3))) static ir_status refuse(const le_run *r, c
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	ir_report(r->d, (ir_loc){0}, IR_E_file, "initial weights", text);
+	ir_report(r->d, (ir_loc){0}, IR_E_file, "weights", text);
 	return IR_EINPUT;
 }
 
@@ -163,15 +173,12 @@ static ir_status bind_extra(le_run *r)
 static ir_status build_step(le_run *r, bool grads)
 {
 	ir_func *f = bind_model(r, r->cfg->batch), *step;
-	uint32_t *position;
 	ir_status s;
 	double t0;
 
 	if (!f)
 		return IR_EINPUT;
-	position = ar_new(r->arena, uint32_t, f->n + 1);
-	ir_canonical_positions(f, position);
-	if ((s = add_leaves(r, f, position)) != IR_OK)
+	if ((s = add_model_leaves(r, f)) != IR_OK)
 		return s;
 	t0 = rt_seconds(); /* drawing the initial weights is not compiling */
 	step = cc_step(f, &r->feed, &r->cfg->objective, 1, grads, r->arena, r->d);
@@ -187,19 +194,27 @@ static ir_status build_step(le_run *r, bool grads)
 	return s;
 }
 
+/* What training and judging have in common: the entry of m. */
+static ir_status find_model(le_run *r, cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
+			    ir_diag *d)
+{
+	*r = (le_run){.context = c, .data = data, .cfg = cfg, .d = d, .arena = ar_open()};
+	r->feed = (cc_feed){data->table.dtype, data->table.rows, data->table.width};
+	r->model = ir_module_find(m, IR_ENTRY);
+	if (r->model)
+		return IR_OK;
+	ir_report(d, (ir_loc){0}, IR_E_no_entry, IR_ENTRY);
+	return IR_EINPUT;
+}
+
 ir_status le_run_open(le_run *r, cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
 		      bool grads, ir_diag *d)
 {
 	char text[120];
-	ir_status s;
+	ir_status s = find_model(r, c, m, data, cfg, d);
 
-	*r = (le_run){.context = c, .data = data, .cfg = cfg, .d = d, .arena = ar_open()};
-	r->feed = (cc_feed){data->table.dtype, data->table.rows, data->table.width};
-	r->model = ir_module_find(m, IR_ENTRY);
-	if (!r->model) {
-		ir_report(d, (ir_loc){0}, IR_E_no_entry, IR_ENTRY);
-		return IR_EINPUT;
-	}
+	if (s != IR_OK)
+		return s;
 	if (cfg->batch < 1 || (uint64_t)cfg->batch > data->ntrain) {
 		snprintf(text, sizeof text, "a batch of %lld rows does not fit the training set of %zu",
 			 (long long)cfg->batch, data->ntrain);
@@ -212,6 +227,19 @@ ir_status le_run_open(le_run *r, cc_context *c, const ir_module *m, const le_dat
 	if (s == IR_OK && cfg->init)
 		s = take_weights(r);
 	return s;
+}
+
+ir_status le_run_open_eval(le_run *r, cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg, ir_diag *d)
+{
+	ir_status s = find_model(r, c, m, data, cfg, d);
+	ir_func *f = s == IR_OK ? bind_model(r, 1) : NULL; /* params know no batch: any will do */
+
+	if (s != IR_OK)
+		return s;
+	if (!f)
+		return IR_EINPUT;
+	s = add_model_leaves(r, f);
+	return s == IR_OK && cfg->init ? take_weights(r) : s;
 }
 
 void le_run_close(le_run *r)
@@ -242,10 +270,8 @@ void le_run_steps(const le_run *r, const le_program *p, size_t n)
 
 /* ---- evaluation --------------------------------------------------------------------------------------------- */
 
-/* The evaluation program of this batch size, compiled when first asked for. */
-static ir_status eval_program(le_run *r, int64_t batch, le_program **out)
+ir_status le_run_program(le_run *r, int64_t batch, const char *const *want, le_program **out)
 {
-	const char *want[] = {r->cfg->objective.loss, NULL, NULL};
 	double t0 = rt_seconds();
 	ir_func *f;
 	ir_status s;
@@ -254,8 +280,6 @@ static ir_status eval_program(le_run *r, int64_t batch, le_program **out)
 		if (r->eval[i].batch == batch)
 			return *out = &r->eval[i], IR_OK;
 	IR_ASSERT(r->neval < sizeof r->eval / sizeof *r->eval, "too many evaluation batches");
-	if (ir_find_output(r->model, IR_OUT_RECONSTRUCTION))
-		want[1] = "mse";
 	f = bind_model(r, batch);
 	f = f ? cc_eval(f, &r->feed, want, r->arena, r->d) : NULL;
 	if (!f)
@@ -264,6 +288,15 @@ static ir_status eval_program(le_run *r, int64_t batch, le_program **out)
 	s = start(r, f, batch, *out);
 	r->compile_ms += 1e3 * (rt_seconds() - t0);
 	return s;
+}
+
+/* The evaluation program of this batch size. */
+static ir_status eval_program(le_run *r, int64_t batch, le_program **out)
+{
+	bool compares = ir_find_output(r->model, IR_OUT_RECONSTRUCTION);
+	const char *const want[] = {r->cfg->objective.loss, compares ? "mse" : NULL, NULL};
+
+	return le_run_program(r, batch, want, out);
 }
 
 /* Adds batch * (mean over each of blocks batches) to *loss and *mse. first: number of the first block, for keys. */
