@@ -22,15 +22,18 @@ typedef struct le_weights {
 	size_t n;
 	char **name;
 	rt_tensor *tensor;
+	size_t nmeta; /* of a file: what it says beside the tensors; le_weights_write takes it as an argument */
+	char **meta;  /* pairs: key, text */
 } le_weights;
 
 /* The safetensors format, strictly: header at most 100 MB, starts with '{', no duplicates, offsets contiguous and
- * covering the file, shape x dtype checked for overflow. F32, F64, I32, U8, BOOL. metadata may be NULL (n pairs).
+ * covering the file, shape x dtype checked for overflow. F32, F64, I32, U8, BOOL. metadata: n pairs of texts, may be NULL.
  * The order of the tensors is kept: it is that of their data in the file, and among empty ones that of the header. */
 IR_MUSTUSE ir_status le_weights_read(const char *path, le_weights *out, ir_diag *d);
 IR_MUSTUSE ir_status le_weights_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, ir_diag *d);
 void le_weights_free(le_weights *w);
-ir_key le_weights_key(const le_weights *w); /* hash of names, shapes and bits, in their order */
+ir_key le_weights_key(const le_weights *w); /* hash of names, shapes and bits, in their order; not of the metadata */
+const char *le_weights_meta(const le_weights *w, const char *key); /* NULL if absent */
 const rt_tensor *le_weights_find(const le_weights *w, const char *name); /* NULL if absent */
 extern const cc_weight_reader le_weight_reader; /* the same for commands of the compiler */
 

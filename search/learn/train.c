@@ -186,7 +186,7 @@ static void take_gradients(le_run *r, le_weights *out)
 {
 	size_t n = cc_program_outputs(r->step.program);
 
-	*out = (le_weights){0, ir_xmalloc(n + 1, sizeof *out->name), ir_xmalloc(n + 1, sizeof *out->tensor)};
+	*out = (le_weights){.name = ir_xmalloc(n + 1, sizeof *out->name), .tensor = ir_xmalloc(n + 1, sizeof *out->tensor)};
 	for (size_t i = 0; i < n; i++) {
 		const char *name = cc_program_output_name(r->step.program, i);
 
