@@ -9,6 +9,7 @@
 #include "compiler/cc.h"
 #include "ir/base/cli.h"
 #include "search/cmd.h"
+#include "search/cmd_data.h"
 #include "search/driver.h"
 #include "search/output.h"
 #include "search/pool.h"
@@ -20,6 +21,7 @@
 
 typedef struct arguments {
 	se_options o;
+	le_source source;
 	const char *pruner, *jobs, *keep, *memory; /* read by check */
 	const char **models; /* what cli.h fills in */
 	bool json;
@@ -81,6 +83,8 @@ static int check(arguments *a)
 
 	if (!o->db)
 		return usage("--db FILE is missing: where the trials are kept");
+	if (le_source_given(&a->source) && !a->source.data)
+		return usage("what is said about the data needs --data beside it");
 	if (!o->data && access(o->db, F_OK) && errno == ENOENT) { /* other troubles are the store's to tell */
 		fprintf(stderr, "gradmill search: --db %s: no such file, and a new study needs --data (fashion-mnist, or an IDX "
 			"file)\n", o->db);
@@ -180,7 +184,7 @@ static int parse(int argc, char **argv, arguments *a)
 		"gradmill search --data fashion-mnist --db mine.db --models a.gm b.gm --epochs 5\n", 0, 0};
 	se_options *o = &a->o;
 	const ir_opt opt[] = {
-		{"data", IR_OPT_STRING, &o->data, 0, "D", "fashion-mnist, or an IDX(.gz) file"},
+		SE_DATA_OPTIONS(a->source),
 		{"db", IR_OPT_STRING, &o->db, 0, "FILE", "the trial history; made if it is not there"},
 		{"study", IR_OPT_STRING, &o->study, 0, "NAME", "one database may hold several (default)"},
 		{"trials", IR_OPT_INT, &o->trials, 1, "N", "trials of the study, earlier runs included (100 without --time)"},
@@ -240,12 +244,19 @@ int se_cmd_search(int argc, char **argv)
 	arguments a = {.o = {.study = "default", .seed = SE_UNSET, .limit_train = SE_UNSET, .latent = SE_UNSET,
 		.epochs = SE_UNSET, .batch = SE_UNSET, .delay = SE_UNSET, .finalists = 3, .time = -1, .trial_time = 3600}};
 	int rc = parse(argc, argv, &a);
+	ir_str data;
 
 	if (rc >= 0)
 		return rc;
+	sb_init(&data);
+	if (a.source.data) {
+		le_source_print(&a.source, &data);
+		a.o.data = data.s;
+	}
 	rc = check(&a);
 	if (!rc)
 		rc = run(&a);
+	sb_fini(&data);
 	free(a.models);
 	return rc;
 }

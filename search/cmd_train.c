@@ -14,13 +14,15 @@
 #include "compiler/model_file.h"
 #include "ir/base/cli.h"
 #include "search/cmd.h"
+#include "search/cmd_data.h"
 #include "search/learn/learn.h"
 
 #define EXIT_USAGE 64
 
 /* What the user asked for, before it is checked. */
 typedef struct options {
-	const char *data, *schedule, *optimizer, *precision;
+	le_source source;
+	const char *schedule, *optimizer, *precision;
 	bool tune;
 	const char *init, *save, *loss_log, *save_grads;
 	int64_t batch, epochs, seed, limit_train, threads, max_steps;
@@ -56,7 +58,7 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 {
 	le_config c = le_config_default();
 	const ir_opt table[] = {
-		{"data", IR_OPT_STRING, &o->data, 0, "D", "fashion-mnist or an IDX(.gz) file"},
+		SE_DATA_OPTIONS(o->source),
 		{"epochs", IR_OPT_INT, &o->epochs, 0, "E", "passes over the training rows (10)"},
 		{"batch", IR_OPT_INT, &o->batch, 1, "B", "rows per step (128); the last partial batch is dropped"},
 		{"lr", IR_OPT_FLOAT, &o->lr, 0, "R", "learning rate (0.001)"},
@@ -106,7 +108,7 @@ static int usage(const char *text, const char *what)
 static int configure(const options *o, le_config *c)
 {
 	*c = le_config_default();
-	if (!o->data)
+	if (!o->source.data)
 		return usage("--data is missing", "");
 	if (!cc_precision_find(o->precision, &c->precision))
 		return usage("--precision must be f32, f64 or bf16, not ", o->precision);
@@ -252,9 +254,16 @@ static ir_status deliver(job *j, ir_status s)
 	if (j->o->loss_log)
 		t = write_log(j);
 	if (j->o->save && j->result.weights.n) {
-		const char *meta[] = {"format", "gradmill", "ir", j->text.s};
+		const char *meta[] = {"format", "gradmill", "ir", j->text.s, "scaling", NULL};
+		ir_str scaling;
 
-		u = le_weights_write(j->o->save, &j->result.weights, meta, 2, j->d);
+		sb_init(&scaling);
+		if (j->data.scale.width) {
+			le_scale_print(&j->data.scale, &scaling);
+			meta[5] = scaling.s;
+		}
+		u = le_weights_write(j->o->save, &j->result.weights, meta, meta[5] ? 3 : 2, j->d);
+		sb_fini(&scaling);
 	}
 	if (j->o->json)
 		print_json(&j->result);
@@ -274,8 +283,9 @@ static ir_status load(job *j, const char *path)
 	if (s != IR_OK)
 		return s;
 	cc_model_messages(j->d); /* warnings */
-	if ((s = le_data_load(o->data, j->cfg.seed, o->limit_train, &j->data, j->d)) != IR_OK)
+	if ((s = le_data_load(&o->source, j->cfg.seed, o->limit_train, &j->data, j->d)) != IR_OK)
 		return s;
+	le_warn_range(j->module, &j->data, j->d);
 	if (!o->shuffle)
 		le_data_use_all(&j->data, o->limit_train);
 	if (o->init) {

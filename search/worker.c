@@ -147,12 +147,21 @@ static const kept *find_kept(const worker *w, int64_t number)
 	return NULL;
 }
 
-static ir_status save(const se_message *t, const le_weights *w, ir_str *cause)
+/* The scaling goes with the weights: without it they mean nothing. */
+static ir_status save(const se_message *t, const le_weights *w, const le_scale *scale, ir_str *cause)
 {
-	const char *const metadata[] = {"ir", t->ir};
+	const char *metadata[] = {"ir", t->ir, "scaling", NULL};
 	ir_diag *d = ir_diag_new();
-	ir_status st = le_weights_write(t->save, w, metadata, 1, d);
+	ir_str scaling;
+	ir_status st;
 
+	sb_init(&scaling);
+	if (scale->width) {
+		le_scale_print(scale, &scaling);
+		metadata[3] = scaling.s;
+	}
+	st = le_weights_write(t->save, w, metadata, metadata[3] ? 2 : 1, d);
+	sb_fini(&scaling);
 	if (st != IR_OK)
 		sb_put(cause, ir_diag_size(d) ? ir_diag_get(d, 0)->text : ir_status_text(st));
 	ir_diag_free(d);
@@ -218,7 +227,7 @@ static bool run_task(worker *w, const se_message *t)
 	ir_key_print(r.weights_key, key);
 	saves = st == IR_OK && t->save && (!t->weights_key || !strcmp(t->weights_key, key)) && (isnan(t->save_below) || value_of(&r) <= t->save_below);
 	if (saves) /* a disk that is full is no fault of the trial: the cause says why it was not saved */
-		saves = save(t, &r.weights, &cause) == IR_OK;
+		saves = save(t, &r.weights, &w->data.scale, &cause) == IR_OK;
 	ok = send_result(w, t, st, &r, key, saves, cause.n ? cause.s : NULL);
 	if (st == IR_OK && !t->test)
 		keep_weights(w, t->number, &r);
@@ -236,11 +245,11 @@ static bool find_floor(worker *w, const se_message *ask)
 	ir_status st = IR_OK;
 
 	if (!w->pca)
-		st = le_pca_fit(&data->table, data->train, data->ntrain, w->team, &w->pca);
-	if (st == IR_OK) {
-		m.value = le_pca_mse(w->pca, &data->table, data->val, data->nval, (int)ask->latent, w->team);
-		m.test_value = le_pca_mse(w->pca, &data->table, data->test, data->ntest, (int)ask->latent, w->team);
-	}
+		st = le_floor_fit(data, w->team, &w->pca);
+	if (st == IR_OK)
+		st = le_floor_mse(w->pca, data, data->val, data->nval, (int)ask->latent, w->team, &m.value);
+	if (st == IR_OK)
+		st = le_floor_mse(w->pca, data, data->test, data->ntest, (int)ask->latent, w->team, &m.test_value);
 	return se_wire_send(&w->wire, &m);
 }
 

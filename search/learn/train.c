@@ -35,6 +35,7 @@ typedef struct loop {
 static ir_status run_chunk(loop *l, size_t at, size_t n, void *ctx)
 {
 	size_t done = (size_t)l->out->steps;
+	size_t most = le_steps_most(&l->steps);
 	double t0 = rt_seconds(), per_step;
 
 	le_steps_run(&l->steps, at, done, n);
@@ -45,7 +46,7 @@ static ir_status run_chunk(loop *l, size_t at, size_t n, void *ctx)
 			return IR_ENAN;
 	}
 	per_step = (rt_seconds() - t0) / (double)n;
-	l->chunk = per_step * LE_CHUNK < CHUNK_SECONDS ? LE_CHUNK : (size_t)(CHUNK_SECONDS / per_step);
+	l->chunk = per_step * (double)most < CHUNK_SECONDS ? most : (size_t)(CHUNK_SECONDS / per_step);
 	if (l->chunk < 1)
 		l->chunk = 1;
 	if (l->cfg->tick && !l->cfg->tick(ctx, l->out->steps, (int64_t)l->steps.total, l->steps.loss[n - 1]))
@@ -109,7 +110,7 @@ static void prepare(loop *l)
 	for (size_t i = 0; i < r->nleaf; i++)
 		if (r->leaf[i].param && r->leaf[i].position != IR_NO_REF)
 			l->out->params += ir_type_count(&r->leaf[i].tensor.type);
-	l->chunk = 8;
+	l->chunk = le_steps_most(&l->steps) < 8 ? le_steps_most(&l->steps) : 8;
 }
 
 static ir_status run_all(loop *l, le_progress *progress, void *ctx)
@@ -179,6 +180,15 @@ void le_result_free(le_result *r)
 	*r = (le_result){0};
 }
 
+void le_warn_range(const ir_module *m, const le_data *data, ir_diag *d)
+{
+	const ir_func *f = ir_module_find(m, IR_ENTRY);
+	const ir_output *y = f ? ir_find_output(f, IR_OUT_RECONSTRUCTION) : NULL;
+
+	if (y && !data->unit && f->ins[y->ref].op == IR_sigmoid)
+		ir_report(d, f->ins[y->ref].loc, IR_E_range, ir_op_info(IR_sigmoid)->name);
+}
+
 /* ---- gradients of the first step ------------------------------------------------------------------------------ */
 
 /* Moves the results named d_NAME out of the run. */
@@ -186,7 +196,7 @@ static void take_gradients(le_run *r, le_weights *out)
 {
 	size_t n = cc_program_outputs(r->step.program);
 
-	*out = (le_weights){0, ir_xmalloc(n + 1, sizeof *out->name), ir_xmalloc(n + 1, sizeof *out->tensor)};
+	*out = (le_weights){.name = ir_xmalloc(n + 1, sizeof *out->name), .tensor = ir_xmalloc(n + 1, sizeof *out->tensor)};
 	for (size_t i = 0; i < n; i++) {
 		const char *name = cc_program_output_name(r->step.program, i);
 
