@@ -66,6 +66,9 @@ typedef struct le_config {
 	bool profile;     /* count where the steps' time goes; changes no result */
 	int64_t max_steps; /* 0 = no limit */
 	const le_weights *init; /* NULL = initialisers; names must match params, shapes must agree */
+	const char *save_state; /* file to write after every epoch and when stopped: where the training stands; NULL = none */
+	const le_weights *resume; /* such a file: go on from there, to the bits of a run that never stopped. Every setting above
+	                           * that decides bits must be the same; under a constant schedule epochs may be more */
 	le_tick *tick;    /* NULL = none */
 } le_config;
 
@@ -91,7 +94,8 @@ typedef struct le_result {
 } le_result;
 
 /* Trains entry "main" of m. IR_ENAN as soon as a loss is not finite (result holds what was reached), IR_ENOMEM,
- * IR_EINTR, IR_EINPUT with messages. The result is to be freed with le_result_free whatever the status. */
+ * IR_EINTR, IR_EINPUT with messages; IR_EIO with one if cfg->save_state could not be written, for which no training is
+ * stopped: the result is whole. It is to be freed with le_result_free whatever the status. */
 IR_MUSTUSE ir_status le_train(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
 			      le_progress *progress, void *ctx, le_result *out, ir_diag *d);
 void le_result_free(le_result *r);

@@ -176,4 +176,44 @@ echo mine >"$TMP/mine/README.md"
 check "a folder of somebody's" code 65 "$GM" best "$TMP/s.db" --export "$TMP/mine"
 check "stays as it is" test "$(ls "$TMP/mine")$(cat "$TMP/mine/README.md")" = README.mdmine
 
+# -- trainings that go on
+check "four epochs" train --epochs 4 --save "$TMP/four.st" --loss-log "$TMP/four.csv" --test
+check "two of them" train --epochs 2 --save-state "$TMP/state.st"
+check "two more" train --epochs 4 --resume "$TMP/state.st" --save "$TMP/more.st" --loss-log "$TMP/more.csv" --test
+check "are the same" cmp "$TMP/four.st" "$TMP/more.st"
+check "losses and all" cmp "$TMP/four.csv" "$TMP/more.csv"
+check "the state is of other settings" code 65 train --epochs 4 --lr 0.01 --optimizer sgd --resume "$TMP/state.st"
+check "which are named" sh -c 'grep -q -e "--lr: the state was made with 0.001, not with 0.01" "$1" && grep -q -e "--optimizer: .* adam, not with sgd" "$1"' \
+	- "$TMP/said"
+check "a cosine has its end" code 65 train --epochs 4 --schedule cosine --resume "$TMP/state.st"
+check "weights twice" code 64 train --resume "$TMP/state.st" --init "$TMP/m.st"
+check "no such state" code 66 train --resume "$TMP/none.st"
+check "weights are no state" code 65 train --resume "$TMP/m.st"
+check "a state is no place for a slip" code 74 train --save-state "$TMP/no/such.st"
+
+# ^C in the middle of an epoch (of many: whenever it comes, it comes in time)
+long="--epochs 2 --limit-train 54000 --batch 8 --seed 3"
+check "two long epochs" "$GM" train "$TMP/m.gm" --data fashion-mnist $long --save "$TMP/long.st"
+rm -f "$TMP/state.st"
+"$GM" train "$TMP/m.gm" --data fashion-mnist $long --save-state "$TMP/state.st" >/dev/null 2>"$TMP/said" &
+pid=$!
+i=0
+until grep -q '^epoch 1 ' "$TMP/said" || [ $i -ge 1500 ]; do # its state has been written
+	sleep 0.02
+	i=$((i + 1))
+done
+sleep 0.05
+kill -INT $pid
+wait $pid
+code=$?
+if [ $code -eq 0 ]; then
+	say "skipped: the machine is too fast to be interrupted"
+else
+	check "^C ends with 130" test $code -eq 130
+	check "and says how to go on" grep -q 'step [0-9]*; --resume .*state.st goes on' "$TMP/said"
+	check "in the middle of the second epoch" test "$(sed -n 's/.*after step \([0-9]*\);.*/\1/p' "$TMP/said")" -gt 6750
+fi
+check "going on" "$GM" train "$TMP/m.gm" --data fashion-mnist $long --resume "$TMP/state.st" --save "$TMP/resumed.st"
+check "is the same" cmp "$TMP/long.st" "$TMP/resumed.st"
+
 exit $failed
