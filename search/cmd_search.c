@@ -180,7 +180,7 @@ static int parse(int argc, char **argv, arguments *a)
 		"gradmill search --data fashion-mnist --db mine.db --models a.gm b.gm --epochs 5\n", 0, 0};
 	se_options *o = &a->o;
 	const ir_opt opt[] = {
-		{"data", IR_OPT_STRING, &o->data, 0, "D", "fashion-mnist, or an IDX(.gz) file"},
+		{"data", IR_OPT_STRING, &o->data, 0, "fashion-mnist|FILE", "the rows to learn from; FILE is IDX, .gz or not"},
 		{"db", IR_OPT_STRING, &o->db, 0, "FILE", "the trial history; made if it is not there"},
 		{"study", IR_OPT_STRING, &o->study, 0, "NAME", "one database may hold several (default)"},
 		{"trials", IR_OPT_INT, &o->trials, 1, "N", "trials of the study, earlier runs included (100 without --time)"},
@@ -191,16 +191,16 @@ static int parse(int argc, char **argv, arguments *a)
 		{"epochs", IR_OPT_INT, &o->epochs, 1, "E", "fix the epochs (3 to 16; 1 with --models)"},
 		{"batch", IR_OPT_INT, &o->batch, 1, "B", "fix the batch size (32 to 256; 128 with --models)"},
 		{"limit-train", IR_OPT_INT, &o->limit_train, 1, "N", "train on N rows only"},
-		{"sampler", IR_OPT_STRING, &o->sampler, 0, "NAME", "who proposes trials: random, evolution or local (random)"},
+		{"sampler", IR_OPT_STRING, &o->sampler, 0, "random|evolution|local", "who proposes trials (random)"},
 		{"delay", IR_OPT_INT, &o->delay, 1, "D", "a proposal knows results at least D trials back; at most D workers (8)"},
 		{"pruner", IR_OPT_STRING, &a->pruner, 0, "NAME", "who stops bad trials early (none)"},
-		{"jobs", IR_OPT_STRING, &a->jobs, 0, "J", "workers, 1 to 16, or auto: one per core, idle cores help the others (auto)"},
+		{"jobs", IR_OPT_STRING, &a->jobs, 0, "J|auto", "workers, 1 to 16; auto: one per core, idle cores help the others (auto)"},
 		{"threads", IR_OPT_INT, &o->threads, 1, "T", "threads of each worker (cores / jobs)"},
 		{"trial-time", IR_OPT_TIME, &o->trial_time, 0, "TIME", "a trial that takes longer has failed; 0: no limit (1h)"},
 		{"trial-memory", IR_OPT_STRING, &a->memory, 0, "SIZE", "of a worker, beside the data (four fifths of the machine's / jobs)"},
 		{"seed", IR_OPT_INT, &o->seed, 0, "S", "same seed, same trials (0)"},
 		{"finalists", IR_OPT_INT, &o->finalists, 0, "K", "trials that see the test rows at the end (3)"},
-		{"keep", IR_OPT_STRING, &a->keep, 0, "K", "keep the weights of the best K trials, all or none, in DB.weights (as before, or 1)"},
+		{"keep", IR_OPT_STRING, &a->keep, 0, "K|all|none", "keep the weights of the best K trials in DB.weights (as before, or 1)"},
 		{"as-new", IR_OPT_STRING, &o->as_new, 0, "NAME", "go on with --study as a new study of that name: on another machine or version"},
 		{"profile", IR_OPT_FLAG, &o->profile, 0, NULL, "keep where each trial's time goes, kernel by kernel (v_kernels)"},
 		{"quiet", IR_OPT_FLAG, &o->quiet, 0, NULL, "no progress"},

@@ -56,12 +56,12 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 {
 	le_config c = le_config_default();
 	const ir_opt table[] = {
-		{"data", IR_OPT_STRING, &o->data, 0, "D", "fashion-mnist or an IDX(.gz) file"},
+		{"data", IR_OPT_STRING, &o->data, 0, "fashion-mnist|FILE", "the rows to learn from; FILE is IDX, .gz or not"},
 		{"epochs", IR_OPT_INT, &o->epochs, 0, "E", "passes over the training rows (10)"},
 		{"batch", IR_OPT_INT, &o->batch, 1, "B", "rows per step (128); the last partial batch is dropped"},
 		{"lr", IR_OPT_FLOAT, &o->lr, 0, "R", "learning rate (0.001)"},
-		{"schedule", IR_OPT_STRING, &o->schedule, 0, "S", "constant or cosine: from lr to 0 over all steps"},
-		{"optimizer", IR_OPT_STRING, &o->optimizer, 0, "X", "adam, adamw or sgd"},
+		{"schedule", IR_OPT_STRING, &o->schedule, 0, "constant|cosine", "cosine: from lr to 0 over all steps (constant)"},
+		{"optimizer", IR_OPT_STRING, &o->optimizer, 0, "adam|adamw|sgd", "(adam)"},
 		{"momentum", IR_OPT_FLOAT, &o->momentum, 0, "M", "of sgd (0)"},
 		{"adam-eps", IR_OPT_FLOAT, &o->adam_eps, 0, "E", "of adam and adamw (1e-8)"},
 		{"weight-decay", IR_OPT_FLOAT, &o->weight_decay, 0, "W", "of adamw, on matrices only (0)"},
@@ -76,8 +76,8 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 		{"save-grads", IR_OPT_STRING, &o->save_grads, 0, "G.safetensors",
 		 "write the gradients of the first step, before clipping"},
 		{"loss-log", IR_OPT_STRING, &o->loss_log, 0, "L.csv", "write step,loss for every step"},
-		{"threads", IR_OPT_INT, &o->threads, 1, "T", "default: all processors this process may use"},
-		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "f32, f64 or bf16 (f32)"},
+		{"threads", IR_OPT_INT, &o->threads, 1, "T", "threads (all processors this process may use)"},
+		{"precision", IR_OPT_STRING, &o->precision, 0, "f32|f64|bf16", "bf16: of operands of products only (f32)"},
 		{"tune", IR_OPT_FLAG, &o->tune, 0, NULL, "choose the schedule by measurement; results stay the same"},
 		{"test", IR_OPT_FLAG, &o->test, 0, NULL, "evaluate the test rows at the end"},
 		{"json", IR_OPT_FLAG, &o->json, 0, NULL, "print one JSON object"},
