@@ -30,13 +30,13 @@ static void put_line(ir_str *out, const char *s, size_t n)
 	sb_putc(out, '\n');
 }
 
-/* One paragraph, which roff fills; no line of the source is long. */
-static void put_filled(ir_str *out, const char *s)
+/* n bytes of a paragraph, which roff fills: no line of the source is long. */
+static void put_filled(ir_str *out, const char *s, size_t n)
 {
-	for (size_t n, rest = strlen(s); rest > 0; rest -= n, s += n) {
-		for (n = rest < 72 ? rest : 72; n < rest && n > 1 && s[n - 1] != ' '; n--)
+	for (size_t k; n > 0; n -= k, s += k) {
+		for (k = n < 70 ? n : 70; k < n && k > 1 && s[k - 1] != ' '; k--)
 			;
-		put_line(out, s, n - (n < rest));
+		put_line(out, s, k - (k < n));
 	}
 }
 
@@ -60,7 +60,7 @@ static void put_text(ir_str *out, const char *s)
 		if (empty && !example)
 			sb_put(out, ".PP\n");
 		empty = false;
-		put_line(out, s, n);
+		(example ? put_line : put_filled)(out, s, n);
 	}
 	if (example)
 		sb_put(out, ".EE\n");
@@ -93,7 +93,7 @@ static void put_option(ir_str *out, const ir_opt *o)
 		put_placeholder(out, o->arg ? o->arg : "VALUE");
 	}
 	sb_putc(out, '\n');
-	put_filled(out, o->help ? o->help : "");
+	put_filled(out, o->help ? o->help : "", o->help ? strlen(o->help) : 0);
 }
 
 /* Lines of the table's examples, however they are indented there. */
@@ -117,7 +117,7 @@ static void put_command(void *to, const ir_command *c, const ir_opt *opt, size_t
 	for (const char *s = c->operands ? c->operands : ""; *s; s++)
 		sb_put(out, *s == '"' ? "\\(dq" : (char[]){*s, 0}); /* a quote would end the argument */
 	sb_put(out, "\"\n");
-	put_filled(out, c->summary);
+	put_filled(out, c->summary, strlen(c->summary));
 	if (c->examples)
 		put_examples(out, c->examples);
 	for (size_t i = 0; i < n; i++)

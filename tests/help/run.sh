@@ -35,6 +35,33 @@ for file in search/help/*.txt; do
 		END { exit bad }' "$file" || failed=1
 done
 
+# -- what topics say is so: commands have these options, models check, questions run, C compiles
+mkdir "$TMP/topics"
+cat search/help/*.txt | sed -e ':join' -e '/\\$/ { N; s/\\\n//; b join' -e '}' | sed -n 's/^    \(gradmill .*\)/\1/p' >"$TMP/lines"
+[ "$(grep -c . "$TMP/lines")" -ge 20 ] || fail "commands in topics: $(wc -l <"$TMP/lines")"
+while read -r line; do
+	[ "$line" = "gradmill 1" ] && continue # a model's first line
+	(cd "$TMP/topics" && PATH="$(dirname "$GM"):$PATH" && eval "$line --help") >"$TMP/said" 2>&1 || { fail "$line"; tail -2 "$TMP/said"; }
+done <"$TMP/lines"
+sed -n '/^    gradmill 1$/,/^[^ ]/ s/^    //p' search/help/ir.txt >"$TMP/topics/model.gm"
+check "ir: the model" "$GM" check "$TMP/topics/model.gm"
+{
+	printf '#include <gradmill.h>\n#include <stdio.h>\nint main(void)\n{\n'
+	sed -n '/^    gm_ctx /,/^[^ ]/ s/^    //p' search/help/c.txt
+	printf '\treturn !z;\n}\n'
+} >"$TMP/topics/short.c"
+check "c: the program" cc -Wall -Werror -fsyntax-only -Icompiler/api "$TMP/topics/short.c"
+if GRADMILL_CACHE= "$GM" search --data fashion-mnist --limit-train 600 --trials 3 --epochs 1 --db "$TMP/s.db" --quiet >"$TMP/log" 2>&1; then
+	awk '/^    (SELECT|WITH) / { open = 1; q = "" } open { sub(/^ +/, " "); q = q $0 } open && /;$/ { print q; open = 0 }' \
+		search/help/sql.txt >"$TMP/questions"
+	[ "$(wc -l <"$TMP/questions")" -eq 10 ] || fail "sql: ten questions"
+	while read -r question; do
+		"$GM" query "$TMP/s.db" "$question" >"$TMP/said" 2>&1 || { fail "sql: $question"; cat "$TMP/said"; }
+	done <"$TMP/questions"
+else
+	say "skipped: questions in SQL: $(tail -1 "$TMP/log")"
+fi
+
 # -- the manual page
 "$GM" help --man >"$TMP/gradmill.1" || fail "help --man"
 for name in $commands; do
