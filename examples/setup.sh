@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that are missing: run by itself, those of a build; examples/quickstart.sh and tests/run.sh
 # read it for need PACKAGE..., which asks for root only when something is missing.
@@ -18,8 +19,8 @@ need() {
 }
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build llvm-19-dev clang-19 libomp-19-dev libsqlite3-dev sqlite3 librandom123-dev
-	libxxhash-dev libjansson-dev zlib1g-dev liblapacke-dev libopenblas0-serial dataset-fashion-mnist"
-TEST_PACKAGES="libcmocka-dev binutils"
+	libxxhash-dev libjansson-dev zlib1g-dev liblapacke-dev libopenblas0-serial dataset-fashion-mnist pkgconf"
+TEST_PACKAGES="libcmocka-dev binutils mandoc"
 
 case $0 in
 *setup.sh) need $BUILD_PACKAGES ;;

@@ -51,7 +51,7 @@ check "ir: the model" "$GM" check "$TMP/topics/model.gm"
 	printf '\treturn !z;\n}\n'
 } >"$TMP/topics/short.c"
 check "c: the program" cc -Wall -Werror -fsyntax-only -Icompiler/api "$TMP/topics/short.c"
-if GRADMILL_CACHE= "$GM" search --data fashion-mnist --limit-train 600 --trials 3 --epochs 1 --db "$TMP/s.db" --quiet >"$TMP/log" 2>&1; then
+if GRADMILL_CACHE="" "$GM" search --data fashion-mnist --limit-train 600 --trials 3 --epochs 1 --db "$TMP/s.db" --quiet >"$TMP/log" 2>&1; then
 	awk '/^    (SELECT|WITH) / { open = 1; q = "" } open { sub(/^ +/, " "); q = q $0 } open && /;$/ { print q; open = 0 }' \
 		search/help/sql.txt >"$TMP/questions"
 	[ "$(wc -l <"$TMP/questions")" -eq 10 ] || fail "sql: ten questions"
@@ -83,13 +83,13 @@ for shell in bash zsh fish; do
 	have $shell && check "completion $shell: syntax" $shell -n "$TMP/complete.$shell"
 done
 touch "$TMP/model.gm" "$TMP/other.txt"
-complete() { # line; the last word is completed. Prints what bash would offer, sorted
+proposals() { # line; the last word is completed. Prints what bash would offer, sorted
 	(cd "$TMP" && bash -c 'source ./complete.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gradmill
 		printf "%s\n" "${COMPREPLY[@]}"' - "$@" | sort | tr '\n' ' ')
 }
 offers() { # wanted, words ..
 	want=$1; shift
-	got=$(complete "$@")
+	got=$(proposals "$@")
 	if [ "$got" = "$want" ]; then say "ok: completion of '$*'"; else fail "completion of '$*': '$got', wanted '$want'"; fi
 }
 if have bash; then
