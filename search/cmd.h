@@ -5,6 +5,7 @@
 #define SEARCH_CMD_H
 
 #define SE_VERSION "0.1.0" /* CMakeLists.txt has the same number; a test compares them */
+#define SE_RELEASED "2026-12-01" /* the date of the manual page: a build has none of its own, so that it can be repeated */
 
 int se_cmd_search(int argc, char **argv);
 int se_cmd_train(int argc, char **argv); /* cmd_train.c */
