@@ -22,6 +22,7 @@ static const command commands[] = {
 	{"best", se_cmd_best, "show or export the best trial"},
 	{"show", se_cmd_show, "everything about one trial"},
 	{"replay", se_cmd_replay, "train a trial again and compare it to the bit"},
+	{"report", se_cmd_report, "a study as one page: plots, leader board, best model"},
 	{"status", se_cmd_status, "how a search is getting on"},
 	{"stop", se_cmd_stop, "end a running search"},
 	{"query", se_cmd_query, "ask the trial history in SQL"},

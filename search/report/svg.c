@@ -320,7 +320,8 @@ static void draw_y(se_plot *p)
 		put_segment(p->out, "grid", p->left, y, p->right, y);
 		se_svg_text(p->out, p->left - 8, y + 4, "tick end", tick_text(&p->y, t.at[i], text));
 	}
-	se_svg_text(p->out, 2, 14, "label", p->y.label);
+	if (*p->y.label)
+		se_svg_text(p->out, 2, 14, "label", p->y.label);
 }
 
 static void draw_x(se_plot *p)
@@ -336,7 +337,8 @@ static void draw_x(se_plot *p)
 		put_segment(p->out, "axis", x, p->bottom, x, p->bottom + 4);
 		se_svg_text(p->out, x, p->bottom + 17, "tick mid", tick_text(&p->x, t.at[i], text));
 	}
-	se_svg_text(p->out, p->right, p->bottom + 34, "label end", p->x.label);
+	if (*p->x.label)
+		se_svg_text(p->out, p->right, p->bottom + 34, "label end", p->x.label);
 }
 
 void se_plot_begin(se_plot *p, const char *id, const char *title, const char *desc)
@@ -344,7 +346,7 @@ void se_plot_begin(se_plot *p, const char *id, const char *title, const char *de
 	close_axis(&p->x);
 	close_axis(&p->y);
 	p->left = 58, p->right = p->width - 14;
-	p->top = 26, p->bottom = p->height - 40;
+	p->top = *p->y.label ? 26 : 10, p->bottom = p->height - (*p->x.label ? 40 : 24);
 	se_svg_begin(p->out, id, title, desc, p->width, p->height);
 	draw_y(p);
 	draw_x(p);
@@ -355,6 +357,7 @@ void se_plot_end(se_plot *p)
 	se_svg_end(p->out);
 }
 
+/* Does the plot have a place for it? */
 static bool takes(const se_plot *p, double x, double y)
 {
 	return se_axis_takes(&p->x, x) && se_axis_takes(&p->y, y);
@@ -429,15 +432,16 @@ void se_plot_steps(se_plot *p, const double *x, const double *y, size_t n, const
 	sb_put(p->out, "\"/>\n");
 }
 
-void se_plot_rule(se_plot *p, double y, const char *class, const char *text)
+void se_plot_rule(se_plot *p, double y, const char *class)
 {
-	char label[64];
+	if (se_axis_takes(&p->y, y))
+		put_segment(p->out, class, p->left, se_plot_y(p, y), p->right, se_plot_y(p, y));
+}
 
-	if (!se_axis_takes(&p->y, y))
-		return;
-	put_segment(p->out, class, p->left, se_plot_y(p, y), p->right, se_plot_y(p, y));
-	snprintf(label, sizeof label, "%s end text", class);
-	se_svg_text(p->out, p->right - 2, se_plot_y(p, y) - 5, label, text);
+void se_plot_level(se_plot *p, double y, const char *class, const char *text)
+{
+	if (se_axis_takes(&p->y, y))
+		se_svg_text(p->out, p->right - 2, se_plot_y(p, y) - 5, class, text);
 }
 
 void se_plot_cross(se_plot *p, double x, const char *class, const char *tip)

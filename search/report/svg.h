@@ -24,7 +24,7 @@ void se_tick_print(double v, char text[SE_TICK_CHARS]);
 /* ---- axes ------------------------------------------------------------------------------------------------------- */
 
 typedef struct se_axis {
-	const char *label;
+	const char *label; /* "": none */
 	bool log;
 	const char *const *name; /* categories, which lie at 0, 1, ..; NULL: numbers */
 	double low, high;        /* what has been seen; low > high: nothing yet */
@@ -72,7 +72,8 @@ void se_plot_dots(se_plot *p, const double *x, const double *y, size_t n, const 
 void se_plot_line(se_plot *p, const double *x, const double *y, size_t n, const char *class, const char *tip);
 /* Keeps y until the next x, and the last one to the frame's end. */
 void se_plot_steps(se_plot *p, const double *x, const double *y, size_t n, const char *class);
-void se_plot_rule(se_plot *p, double y, const char *class, const char *text); /* a level, named at its right end */
+void se_plot_rule(se_plot *p, double y, const char *class); /* a level */
+void se_plot_level(se_plot *p, double y, const char *class, const char *text); /* its name, above its right end */
 void se_plot_cross(se_plot *p, double x, const char *class, const char *tip); /* on the upper end of the frame */
 
 #endif

@@ -118,7 +118,8 @@ static void draw(ir_str *out, bool log)
 	se_plot_dots(&p, x, y, 5, "dots");
 	se_plot_point(&p, 1, -1, 3, "negative", NULL);
 	se_plot_cross(&p, 4, "failed", "trial 4");
-	se_plot_rule(&p, 0.3, "floor", "PCA");
+	se_plot_rule(&p, 0.3, "floor");
+	se_plot_level(&p, 0.3, "floor", "PCA");
 	se_plot_end(&p);
 }
 
