@@ -8,6 +8,7 @@
 
 int se_cmd_search(int argc, char **argv);
 int se_cmd_train(int argc, char **argv); /* cmd_train.c */
+int se_cmd_apply(int argc, char **argv);
 int se_cmd_trials(int argc, char **argv);
 int se_cmd_best(int argc, char **argv);
 int se_cmd_show(int argc, char **argv);

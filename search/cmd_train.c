@@ -22,7 +22,7 @@
 typedef struct options {
 	const char *data, *schedule, *optimizer, *precision;
 	bool tune;
-	const char *init, *save, *loss_log, *save_grads;
+	const char *init, *save, *loss_log, *save_grads, *save_state, *resume;
 	int64_t batch, epochs, seed, limit_train, threads, max_steps;
 	double lr, momentum, adam_eps, weight_decay, clip_norm;
 	bool shuffle, test, json;
@@ -37,7 +37,7 @@ typedef struct job {
 	ir_module *module;
 	cc_context *context;
 	le_data data;
-	le_weights init;
+	le_weights init, state;
 	le_config cfg;
 	le_result result;
 	double t0;
@@ -47,7 +47,9 @@ typedef struct job {
 static const ir_command command = {
 	.name = "train", .operands = "FILE.gm", .summary = "train one model and print its losses",
 	.examples = "  gradmill train model.gm --data fashion-mnist --epochs 5 --save weights.safetensors\n"
-		    "  gradmill train model.gm --data fashion-mnist --init w.safetensors --no-shuffle --loss-log loss.csv\n",
+		    "  gradmill train model.gm --data fashion-mnist --init w.safetensors --no-shuffle --loss-log loss.csv\n"
+		    "  gradmill train model.gm --data fashion-mnist --epochs 50 --save-state s.safetensors\n"
+		    "  gradmill train model.gm --data fashion-mnist --epochs 50 --save-state s.safetensors --resume s.safetensors\n",
 	.min_operands = 1, .max_operands = 1,
 };
 
@@ -73,6 +75,10 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 		 "all rows of the training file in the order of the file, no validation rows"},
 		{"init", IR_OPT_STRING, &o->init, 0, "W.safetensors", "initial weights"},
 		{"save", IR_OPT_STRING, &o->save, 0, "W.safetensors", "write the final weights"},
+		{"save-state", IR_OPT_STRING, &o->save_state, 0, "S.safetensors",
+		 "write where the training stands, after every epoch and on ^C"},
+		{"resume", IR_OPT_STRING, &o->resume, 0, "S.safetensors",
+		 "go on from there, with the same options; under a constant schedule --epochs may be more"},
 		{"save-grads", IR_OPT_STRING, &o->save_grads, 0, "G.safetensors",
 		 "write the gradients of the first step, before clipping"},
 		{"loss-log", IR_OPT_STRING, &o->loss_log, 0, "L.csv", "write step,loss for every step"},
@@ -117,6 +123,9 @@ static int configure(const options *o, le_config *c)
 		return usage("--optimizer must be adam, adamw or sgd, not ", o->optimizer);
 	if (o->threads > CC_MAX_THREADS)
 		return usage("--threads: at most 1024", "");
+	if (o->init && o->resume)
+		return usage("--resume has its own weights: no --init", "");
+	c->save_state = o->save_state;
 	c->objective.momentum = o->momentum;
 	c->objective.eps = o->adam_eps;
 	c->objective.weight_decay = o->weight_decay;
@@ -283,6 +292,11 @@ static ir_status load(job *j, const char *path)
 			return s;
 		j->cfg.init = &j->init;
 	}
+	if (o->resume) {
+		if ((s = le_weights_read(o->resume, &j->state, j->d)) != IR_OK)
+			return s;
+		j->cfg.resume = &j->state;
+	}
 	return cc_context_new(&co, &j->context, j->d);
 }
 
@@ -325,7 +339,7 @@ static bool can_write(const char *path)
 /* A path with a slip in it should not cost a training. */
 static ir_status check_outputs(job *j)
 {
-	const char *const path[] = {j->o->save, j->o->loss_log, j->o->save_grads};
+	const char *const path[] = {j->o->save, j->o->loss_log, j->o->save_grads, j->o->save_state};
 
 	for (size_t i = 0; i < sizeof path / sizeof *path; i++) {
 		if (!path[i] || can_write(path[i]))
@@ -349,7 +363,9 @@ static ir_status run(job *j, const char *path)
 	catch_interrupt();
 	s = le_train(j->context, j->module, &j->data, &j->cfg, progress, j, &j->result, j->d);
 	clear_line(j);
-	if (s == IR_OK || s == IR_ENAN || s == IR_EINTR)
+	if (s == IR_EINTR && j->o->save_state && !ir_diag_count(j->d, IR_ERROR))
+		fprintf(stderr, "gradmill train: after step %lld; --resume %s goes on\n", (long long)j->result.steps, j->o->save_state);
+	if (s == IR_OK || s == IR_ENAN || s == IR_EINTR || s == IR_EIO)
 		s = deliver(j, s);
 	return s;
 }
@@ -378,6 +394,7 @@ int se_cmd_train(int argc, char **argv)
 	cc_model_messages(j.d);
 	le_result_free(&j.result);
 	le_weights_free(&j.init);
+	le_weights_free(&j.state);
 	le_data_free(&j.data);
 	if (j.context)
 		cc_context_free(j.context);

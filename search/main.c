@@ -18,6 +18,7 @@ typedef struct command {
 static const command commands[] = {
 	{"search", se_cmd_search, "search for the best model; goes on with a study that exists"},
 	{"train", se_cmd_train, "train one model"},
+	{"apply", se_cmd_apply, "use a trained model: codes, reconstructions, one error per row"},
 	{"trials", se_cmd_trials, "list the trials of a study"},
 	{"best", se_cmd_best, "show or export the best trial"},
 	{"show", se_cmd_show, "everything about one trial"},

@@ -157,7 +157,7 @@ static ir_status find_task(again *g, se_store *s, const se_study *st, se_space *
 	g->row = find_row(row, n, number);
 	if (!g->row)
 		return fail(g, IR_ENOINPUT, "there is no finished trial of that number");
-	g->task = (se_message){.kind = SE_M_task, .number = number, .ir = g->row->ir, .seed = st->seed};
+	g->task = (se_message){.kind = SE_M_task, .number = number, .ir = g->row->ir, .seed = st->seed, .save_below = NAN};
 	se_settings(sp, &g->row->genome, &g->task);
 	return IR_OK;
 }

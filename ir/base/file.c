@@ -66,17 +66,6 @@ static bool write_all(int fd, const void *data, size_t n)
 	return true;
 }
 
-static ir_status write_direct(const char *path, const void *data, size_t n)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok;
-
-	if (fd < 0)
-		return IR_EIO;
-	ok = write_all(fd, data, n);
-	return close(fd) == 0 && ok ? IR_OK : IR_EIO;
-}
-
 /* Makes the rename itself durable. Some file systems cannot: then the contents are still whole. */
 static void sync_folder(const char *path)
 {
@@ -111,41 +100,102 @@ static int open_temp(const char *path, ir_str *temp)
 	return fd;
 }
 
-/* old: the file that is replaced, whose mode stays; NULL if there is none. */
-static ir_status write_renamed(const char *path, const struct stat *old, const void *data, size_t n, bool sync)
-{
-	ir_str temp;
+struct ir_out {
 	int fd;
-	bool ok;
+	int why; /* errno of the first failure; 0: none yet */
+	ir_str path, temp; /* what is replaced at the end by what; temp empty: a device or pipe, written directly */
+};
 
-	sb_init(&temp);
-	fd = open_temp(path, &temp);
-	if (fd < 0) {
-		sb_fini(&temp);
-		return IR_EIO;
-	}
-	ok = write_all(fd, data, n) && (!old || fchmod(fd, old->st_mode & 07777) == 0) && (!sync || fsync(fd) == 0);
-	ok = close(fd) == 0 && ok && rename(temp.s, path) == 0;
-	if (!ok)
-		unlink(temp.s);
-	else if (sync)
-		sync_folder(path);
-	sb_fini(&temp);
-	return ok ? IR_OK : IR_EIO;
+/* Opens the file that will take the place of path, whose mode stays if it is there. */
+static bool open_out(ir_out *o, const char *path)
+{
+	struct stat old;
+	char real[PATH_MAX];
+	bool there = stat(path, &old) == 0;
+
+	if (there && !S_ISREG(old.st_mode))
+		return (o->fd = open(path, O_WRONLY | O_CLOEXEC)) >= 0;
+	if (there && !realpath(path, real)) /* a link stays a link; its target is replaced */
+		return false;
+	sb_put(&o->path, there ? real : path);
+	o->fd = open_temp(o->path.s, &o->temp);
+	return o->fd >= 0 && (!there || fchmod(o->fd, old.st_mode & 07777) == 0);
+}
+
+static void note(ir_out *o, bool ok)
+{
+	if (!ok && !o->why)
+		o->why = errno ? errno : EIO;
+}
+
+ir_status ir_out_open(const char *path, ir_out **out)
+{
+	ir_out *o = ir_xmalloc(1, sizeof *o);
+
+	o->fd = -1;
+	sb_init(&o->path);
+	sb_init(&o->temp);
+	note(o, open_out(o, path));
+	*out = o->why ? NULL : o;
+	if (o->why)
+		ir_out_drop(o);
+	return *out ? IR_OK : IR_EIO;
+}
+
+ir_status ir_out_put(ir_out *o, const void *data, size_t n)
+{
+	if (!o->why)
+		note(o, write_all(o->fd, data, n));
+	return o->why ? IR_EIO : IR_OK;
+}
+
+/* Frees o. Its file gets its name if nothing failed, or else is gone. */
+static ir_status finish(ir_out *o, bool sync)
+{
+	bool renames = o->fd >= 0 && o->temp.n;
+	int why;
+
+	if (!o->why && renames && sync)
+		note(o, fsync(o->fd) == 0);
+	if (o->fd >= 0)
+		note(o, close(o->fd) == 0);
+	if (!o->why && renames)
+		note(o, rename(o->temp.s, o->path.s) == 0);
+	if (o->why && renames)
+		unlink(o->temp.s);
+	else if (renames && sync)
+		sync_folder(o->path.s);
+	why = o->why;
+	sb_fini(&o->path);
+	sb_fini(&o->temp);
+	free(o);
+	if (why)
+		errno = why;
+	return why ? IR_EIO : IR_OK;
+}
+
+ir_status ir_out_close(ir_out *o)
+{
+	return finish(o, true);
+}
+
+void ir_out_drop(ir_out *o)
+{
+	if (!o)
+		return;
+	o->why = o->why ? o->why : ECANCELED;
+	finish(o, false);
 }
 
 static ir_status write_file(const char *path, const void *data, size_t n, bool sync)
 {
-	struct stat st;
-	char real[PATH_MAX];
+	ir_out *o;
+	ir_status s = ir_out_open(path, &o);
 
-	if (stat(path, &st) != 0)
-		return write_renamed(path, NULL, data, n, sync);
-	if (!S_ISREG(st.st_mode))
-		return write_direct(path, data, n);
-	if (!realpath(path, real)) /* a link stays a link; its target is replaced */
-		return IR_EIO;
-	return write_renamed(real, &st, data, n, sync);
+	if (s != IR_OK)
+		return s;
+	s = ir_out_put(o, data, n);
+	return finish(o, sync) == IR_OK ? s : IR_EIO; /* s is one of finish's reasons */
 }
 
 ir_status ir_file_write(const char *path, const void *data, size_t n)

@@ -22,15 +22,18 @@ typedef struct le_weights {
 	size_t n;
 	char **name;
 	rt_tensor *tensor;
+	size_t nmeta; /* of a file: what it says beside the tensors; le_weights_write takes it as an argument */
+	char **meta;  /* pairs: key, text */
 } le_weights;
 
 /* The safetensors format, strictly: header at most 100 MB, starts with '{', no duplicates, offsets contiguous and
- * covering the file, shape x dtype checked for overflow. F32, F64, I32, U8, BOOL. metadata may be NULL (n pairs).
+ * covering the file, shape x dtype checked for overflow. F32, F64, I32, U8, BOOL. metadata: n pairs of texts, may be NULL.
  * The order of the tensors is kept: it is that of their data in the file, and among empty ones that of the header. */
 IR_MUSTUSE ir_status le_weights_read(const char *path, le_weights *out, ir_diag *d);
 IR_MUSTUSE ir_status le_weights_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, ir_diag *d);
 void le_weights_free(le_weights *w);
-ir_key le_weights_key(const le_weights *w); /* hash of names, shapes and bits, in their order */
+ir_key le_weights_key(const le_weights *w); /* hash of names, shapes and bits, in their order; not of the metadata */
+const char *le_weights_meta(const le_weights *w, const char *key); /* NULL if absent */
 const rt_tensor *le_weights_find(const le_weights *w, const char *name); /* NULL if absent */
 extern const cc_weight_reader le_weight_reader; /* the same for commands of the compiler */
 
@@ -58,6 +61,9 @@ typedef struct le_config {
 	bool profile;     /* count where the steps' time goes; changes no result */
 	int64_t max_steps; /* 0 = no limit */
 	const le_weights *init; /* NULL = initialisers; names must match params, shapes must agree */
+	const char *save_state; /* file to write after every epoch and when stopped: where the training stands; NULL = none */
+	const le_weights *resume; /* such a file: go on from there, to the bits of a run that never stopped. Every setting above
+	                           * that decides bits must be the same; under a constant schedule epochs may be more */
 	le_tick *tick;    /* NULL = none */
 } le_config;
 
@@ -83,7 +89,8 @@ typedef struct le_result {
 } le_result;
 
 /* Trains entry "main" of m. IR_ENAN as soon as a loss is not finite (result holds what was reached), IR_ENOMEM,
- * IR_EINTR, IR_EINPUT with messages. The result is to be freed with le_result_free whatever the status. */
+ * IR_EINTR, IR_EINPUT with messages; IR_EIO with one if cfg->save_state could not be written, for which no training is
+ * stopped: the result is whole. It is to be freed with le_result_free whatever the status. */
 IR_MUSTUSE ir_status le_train(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
 			      le_progress *progress, void *ctx, le_result *out, ir_diag *d);
 void le_result_free(le_result *r);

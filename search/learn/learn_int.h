@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One model being trained or judged on one data set: its memory and its compiled programs. Shared by run.c, which
- * builds them, steps.c, which runs steps, train.c and nan.c, which decide what to run when, and apply.c. Not for use outside
+ * builds them, steps.c, which runs steps, state.c, which keeps where they stand, train.c and nan.c, which decide what
+ * to run when, and apply.c. Not for use outside
  * search/learn/. */
 #ifndef SEARCH_LEARN_LEARN_INT_H
 #define SEARCH_LEARN_LEARN_INT_H
@@ -95,5 +96,12 @@ const uint32_t *le_steps_rows(const le_steps *s, size_t at); /* of step `at` of 
 /* Runs n <= LE_CHUNK steps from step `at` of the epoch, which is step `first` since the start of training. Their losses
  * are in s->loss, and what the first of them was given stays at the front of the other arrays. */
 void le_steps_run(le_steps *s, size_t at, size_t first, size_t n);
+
+/* ---- state.c ------------------------------------------------------------------------------------------------ */
+
+/* Writes where the training stands, after r->steps steps. Read again it is what le_state_take goes on from: leaves of the run,
+ * steps, epochs and losses of r. IR_EINPUT with messages if the state is of a training with other bits. */
+IR_MUSTUSE ir_status le_state_save(const char *path, const le_steps *s, const le_result *r, ir_diag *d);
+IR_MUSTUSE ir_status le_state_take(le_steps *s, const le_weights *w, le_result *r);
 
 #endif

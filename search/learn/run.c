@@ -396,7 +396,7 @@ ir_status le_run_weights(const le_run *r, le_weights *out)
 		if (r->leaf[i].param && r->leaf[i].position != IR_NO_REF)
 			order[n++] = &r->leaf[i];
 	qsort(order, n, sizeof *order, by_position);
-	*out = (le_weights){0, ir_xmalloc(n + 1, sizeof *out->name), ir_xmalloc(n + 1, sizeof *out->tensor)};
+	*out = (le_weights){.name = ir_xmalloc(n + 1, sizeof *out->name), .tensor = ir_xmalloc(n + 1, sizeof *out->tensor)};
 	while (s == IR_OK && out->n < n) {
 		const rt_tensor *t = &order[out->n]->tensor;
 		size_t k = out->n++;
