@@ -16,6 +16,7 @@ int se_cmd_show(int argc, char **argv);
 int se_cmd_query(int argc, char **argv);
 int se_cmd_backup(int argc, char **argv);
 int se_cmd_replay(int argc, char **argv);
+int se_cmd_report(int argc, char **argv);
 int se_cmd_status(int argc, char **argv);
 int se_cmd_stop(int argc, char **argv);
 int se_cmd_worker(int argc, char **argv); /* hidden: started by the driver only */

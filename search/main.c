@@ -20,6 +20,7 @@ static const se_command commands[] = {
 	{"best", se_cmd_best, false},
 	{"show", se_cmd_show, false},
 	{"replay", se_cmd_replay, false},
+	{"report", se_cmd_report, false},
 	{"status", se_cmd_status, false},
 	{"stop", se_cmd_stop, false},
 	{"query", se_cmd_query, false},
