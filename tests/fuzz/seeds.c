@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tests/fuzz/seeds.c DIR: the first inputs of the targets that read files, DIR/NAME/SOMETHING: good ones of every kind, small,
+ * so that a fuzzer begins behind the magic numbers. Texts come from tests/golden (corpus.sh). */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include "search/learn/learn.h"
+#include "tests/fuzz/share.h"
+
+static const char *root;
+
+static const char *path_of(const char *target, const char *name)
+{
+	static char path[4096];
+
+	snprintf(path, sizeof path, "%s/%s", root, target);
+	mkdir(path, 0777);
+	snprintf(path, sizeof path, "%s/%s/%s", root, target, name);
+	return path;
+}
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	perror(what);
+	exit(1);
+}
+
+static void put(const char *target, const char *name, const void *data, size_t n)
+{
+	must(ir_file_write(path_of(target, name), data, n) == IR_OK, name);
+}
+
+static void put_gz(const char *target, const char *name, const void *data, size_t n)
+{
+	gzFile f = gzopen(path_of(target, name), "wb9");
+
+	must(f && gzwrite(f, data, (unsigned)n) == (int)n && gzclose(f) == Z_OK, name);
+}
+
+/* ---- IDX ---------------------------------------------------------------------------------------------------------- */
+
+static void make_idx(void)
+{
+	static const unsigned char images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+	static const unsigned char labels[] = {0, 0, 8, 1, 0, 0, 0, 4, 9, 0, 3, 255};
+	static unsigned char zeros[12 + 4096] = {0, 0, 8, 2, 0, 0, 0, 64, 0, 0, 0, 64};
+
+	put("idx", "images", images, sizeof images);
+	put("idx", "labels", labels, sizeof labels);
+	put("idx", "short", images, sizeof images - 1);
+	put_gz("idx", "images.gz", images, sizeof images);
+	put_gz("idx", "zeros.gz", zeros, sizeof zeros);
+}
+
+/* ---- safetensors ------------------------------------------------------------------------------------------------------ */
+
+static void make_safetensors(void)
+{
+	static const ir_type type[] = {{IR_F32, 2, {2, 3}}, {IR_F64, 0, {0}}, {IR_BOOL, 1, {3}}, {IR_I32, 1, {2}}, {IR_U8, 2, {0, 5}}};
+	static char *name[] = {"w", "scale", "mask \"q\"", "\xc3\xa9", "empty"};
+	static const char *const meta[] = {"format", "gradmill", "note", "a\nb"};
+	rt_tensor tensor[5];
+	le_weights w = {0, name, tensor};
+
+	for (; w.n < 5; w.n++)
+		must(rt_tensor_alloc(&tensor[w.n], type[w.n]) == IR_OK, "memory");
+	must(le_weights_write(path_of("safetensors", "all"), &w, meta, 2, NULL) == IR_OK, "all");
+	w.n = 1;
+	must(le_weights_write(path_of("safetensors", "one"), &w, NULL, 0, NULL) == IR_OK, "one");
+	w.n = 0;
+	must(le_weights_write(path_of("safetensors", "none"), &w, NULL, 0, NULL) == IR_OK, "none");
+	for (size_t i = 0; i < 5; i++)
+		rt_tensor_free(&tensor[i]);
+}
+
+/* ---- shared data -------------------------------------------------------------------------------------------------------- */
+
+/* A data set as le_data_share writes it, without what is empty between header and table: see fuzz_share.c. */
+static void make_share(void)
+{
+	static const unsigned char idx[] = {0, 0, 8, 2, 0, 0, 0, 10, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+					    17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30};
+	unsigned char whole[2 * FZ_PAGE], seed[2 + sizeof whole];
+	char path[] = "/tmp/fuzz-seed-XXXXXX";
+	int fd = mkstemp(path), memory;
+	ssize_t n;
+	le_data t;
+
+	must(fd >= 0 && write(fd, idx, sizeof idx) == (ssize_t)sizeof idx && close(fd) == 0, path);
+	must(le_data_load(path, 1, 0, &t, NULL) == IR_OK && le_share_new(&memory, NULL) == IR_OK, "data");
+	must(le_data_share(&t, memory, NULL) == IR_OK, "share");
+	n = pread(memory, whole, sizeof whole, 0);
+	must(n > FZ_PAGE && n < (ssize_t)sizeof whole, "share");
+	seed[0] = (unsigned char)n, seed[1] = (unsigned char)(n >> 8);
+	memcpy(seed + 2, whole, FZ_HEAD);
+	memcpy(seed + 2 + FZ_HEAD, whole + FZ_PAGE, (size_t)n - FZ_PAGE);
+	put("share", "ten-rows", seed, 2 + FZ_HEAD + (size_t)n - FZ_PAGE);
+	le_data_free(&t);
+	close(memory);
+	unlink(path);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: fuzz_seeds DIR\n");
+		return 64;
+	}
+	root = argv[1];
+	make_idx();
+	make_safetensors();
+	make_share();
+	return 0;
+}
