@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/data/data.h -- data sets: readers of files, the split into training, validation and test rows, scaling, one copy
  * for all workers. The lowest part of search/: knows nothing of models, training or the store. Prefix le_.
- * To add a kind of file: a reader here that makes a table of it, one row in the table of kinds in load.c. */
+ * To add a kind of file: a reader here that makes a table of it, one row in the table of kinds in kinds.c. */
 #ifndef SEARCH_DATA_DATA_H
 #define SEARCH_DATA_DATA_H
 
@@ -11,17 +11,66 @@
 typedef struct le_table {
 	ir_dtype dtype; /* IR_U8 or IR_F32 */
 	int64_t rows, width;
-	void *data; /* rt_alloc; rows * width elements */
+	void *data;       /* rt_alloc; rows * width elements */
+	char **column;    /* width names (header of a CSV file), heap; NULL: none */
+	int64_t shape[2]; /* height and width of a grey picture if a row is one, else 0: what a contact sheet needs */
 } le_table;
 
 void le_table_free(le_table *t);
+void le_table_free_columns(le_table *t); /* the names alone */
+
+/* Labels of rows: label[i] indexes class_name. */
+typedef struct le_labels {
+	int64_t n;
+	int32_t *label;
+	size_t nclass;
+	char **class_name; /* sorted: by value if all are whole numbers, else by bytes */
+} le_labels;
+
+void le_labels_free(le_labels *l);
 
 /* ---- readers -------------------------------------------------------------------------------------------------
  * Nothing in a file is believed: sizes are multiplied with overflow checks and compared with the file before anything is
- * allocated. IR_EINPUT with a message that names file and byte offset (or line); IR_ENOINPUT if it is not there. */
+ * allocated, and memory for compressed input grows with what arrives. IR_EINPUT with a message that names file and byte
+ * offset (text: line and column); IR_ENOINPUT if it is not there. Rows, columns and lines are counted from 1. NaN stays
+ * what it is; infinite values and values beyond f32 are refused, because no training survives them. */
 
 /* IDX or IDX.gz. Images of any rank become rows x (product of the other dimensions). */
 IR_MUSTUSE ir_status le_idx_read(const char *path, le_table *out, ir_diag *d);
+
+/* .npy or .npy.gz, versions 1 to 3. b1 u1 i1 u2 i2 u4 i4 u8 i8 f2 f4 f8 in either byte order and either order of the
+ * elements; u1 becomes u8, all else f32 (whole numbers beyond 2^24 and f8 are rounded). Rank 1 is one column. */
+IR_MUSTUSE ir_status le_npy_read(const char *path, le_table *out, ir_diag *d);
+
+/* One array of a .npz file, with or without ".npy" at the end of its name; NULL: the only one. */
+IR_MUSTUSE ir_status le_npz_read(const char *path, const char *member, le_table *out, ir_diag *d);
+
+/* Columns by name or by number, which counts from 1; a name goes before a number. */
+typedef struct le_csv_options {
+	const char *label; /* the column that holds labels; NULL: none */
+	const char *drop;  /* columns to leave out, separated by commas; NULL: none */
+} le_csv_options;
+
+/* .csv, .tsv or .txt, gzip or not: commas, semicolons or tabs (whichever is most frequent in line 1), RFC 4180 quotes. The
+ * first line is a header if one of its fields is neither a number nor missing. Missing (NaN): empty, NA, N/A, NaN, nan,
+ * null, ?. Always f32. o may be NULL; labels may be NULL when o names no label column, and is empty then. */
+IR_MUSTUSE ir_status le_csv_read(const char *path, const le_csv_options *o, le_table *out, le_labels *labels, ir_diag *d);
+
+/* All *.png (or *.PNG) of a folder, in the byte order of their names. One size; all grey, or all colour (height x width x 3).
+ * 16 bits become 8; an alpha channel must be opaque and is dropped; no gamma. */
+IR_MUSTUSE ir_status le_png_read(const char *dir, le_table *out, ir_diag *d);
+
+/* Numbers and nothing else, little-endian, never taken for gzip. spec is type and shape of one row: "u8:28x28", "f32:784". */
+IR_MUSTUSE ir_status le_raw_read(const char *path, const char *spec, le_table *out, ir_diag *d);
+
+/* Labels from a file of their own: IDX(.gz) with one byte per row, .npy(.gz) of whole numbers, or text(.gz) with a label in
+ * every line (there is no header). */
+IR_MUSTUSE ir_status le_labels_read(const char *path, le_labels *out, ir_diag *d);
+
+/* Any of these, by what path is: see the table in kinds.c. path may be FILE.npz:MEMBER. raw_spec: NULL, or the file is raw.
+ * o and labels as above; a label column in a file that has no columns is an error. */
+IR_MUSTUSE ir_status le_table_read(const char *path, const char *raw_spec, const le_csv_options *o, le_table *out,
+				   le_labels *labels, ir_diag *d);
 
 /* ---- data sets ----------------------------------------------------------------------------------------------- */
 

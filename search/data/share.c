@@ -169,7 +169,7 @@ ir_status le_data_map(int fd, le_data *out, ir_diag *d)
 	p = mmap(NULL, l.end, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
 		return le_complain(d, IR_EINTERNAL, "shared data", strerror(errno));
-	t.table = (le_table){(ir_dtype)h.dtype, (int64_t)h.rows, (int64_t)h.width, p + l.table};
+	t.table = (le_table){.dtype = (ir_dtype)h.dtype, .rows = (int64_t)h.rows, .width = (int64_t)h.width, .data = p + l.table};
 	t.name = p + sizeof h;
 	t.train = (uint32_t *)(void *)(p + l.train), t.ntrain = h.ntrain;
 	t.val = (uint32_t *)(void *)(p + l.val), t.nval = h.nval;
