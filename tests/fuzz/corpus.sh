@@ -20,6 +20,12 @@ make_corpora() { # build folder, where to
 		awk '/^#[=!?]/ { exit } { print }' "$f" >"$2/ir/$(echo "$f" | tr / -)"
 	done
 	"$1/tests/fuzz/fuzz_seeds" "$2"
+	"$1/tests/test_malformed" "$2/malformed" >/dev/null
+	for f in "$2"/malformed/*/*; do
+		folder=$(basename "$(dirname "$f")")
+		mv "$f" "$2/${folder%-*}/bad${folder##*-}"
+	done
+	rm -r "$2/malformed"
 	for f in tests/fuzz/crashes/*; do
 		corpus=${f##*/}
 		cp "$f" "$2/${corpus%%-*}/"

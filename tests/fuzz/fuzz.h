@@ -37,7 +37,10 @@ const char *fz_file(const uint8_t *data, size_t size);
 typedef ir_status fz_reader(const char *path, le_table *out, ir_diag *d);
 int fz_table(const uint8_t *data, size_t size, fz_reader *read);
 
-/* A status and its messages agree: none if all is well, at least one, with the path, if not. */
+/* A status and its messages agree: none if all is well, at least one, with the path (NULL: any), if not. */
 void fz_check_status(ir_status s, const ir_diag *d, const char *path);
+
+/* Labels that came with IR_OK name classes that are there; else there are none. */
+void fz_check_labels(ir_status s, const le_labels *l);
 
 #endif

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <png.h>
+#include <zip.h>
 #include <zlib.h>
 #include "search/learn/learn.h"
 #include "tests/fuzz/share.h"
@@ -79,6 +81,80 @@ static void make_safetensors(void)
 		rt_tensor_free(&tensor[i]);
 }
 
+/* ---- NumPy ---------------------------------------------------------------------------------------------------------- */
+
+/* Version 1; to: at least 128 + n bytes. Returns the length. */
+static size_t make_npy(unsigned char *to, const char *descr, const char *shape, const void *data, size_t n)
+{
+	int len = snprintf((char *)to + 10, 118, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr, shape);
+
+	memcpy(to, "\x93NUMPY\x01\x00\x76", 10); /* 118 bytes of header */
+	memset(to + 10 + len, ' ', 118 - (size_t)len);
+	to[127] = '\n';
+	memcpy(to + 128, data, n);
+	return 128 + n;
+}
+
+static void make_npz(const unsigned char *array, size_t n)
+{
+	zip_t *z;
+	int err;
+
+	unlink(path_of("npz", "one"));
+	z = zip_open(path_of("npz", "one"), ZIP_CREATE, &err);
+	must(z && zip_file_add(z, "a.npy", zip_source_buffer(z, array, n, 0), 0) >= 0 && zip_close(z) == 0, "npz");
+}
+
+static void make_arrays(void)
+{
+	static const float f[6] = {1, 2, 3, 4, 5, 6};
+	static const int64_t whole[4] = {3, 1, 3, 2};
+	unsigned char b[256];
+	size_t n = make_npy(b, "<f4", "(2, 3)", f, sizeof f);
+
+	put("npy", "f4", b, n);
+	put_gz("npy", "f4.gz", b, n);
+	make_npz(b, n);
+	n = make_npy(b, "<i8", "(4,)", whole, sizeof whole);
+	put("npy", "i8", b, n);
+	put("labels", "i8", b, n);
+	n = make_npy(b, "|b1", "(3, 2, 4)", f, sizeof f);
+	memset(b + 128, 1, sizeof f);
+	put("npy", "b1", b, n);
+	put("raw", "floats", f, 16);
+}
+
+/* ---- text ----------------------------------------------------------------------------------------------------------- */
+
+static void put_text(const char *target, const char *name, const char *text)
+{
+	put(target, name, text, strlen(text));
+}
+
+static void make_text(void)
+{
+	put_text("csv", "header", "a,b,c\n1,2,3\n4,NA,-5e-1\n");
+	put_text("csv", "quotes", "\xef\xbb\xbf\"x \"\"y\"\"\";b\r\n\"1\";.5\r\n2;?\r\n");
+	put_text("csv", "tabs", "1\t2\n3\t4");
+	put_text("labels", "words", "cat\ndog\ncat\n");
+	put_text("labels", "numbers", "10\n2\n-1\n2\n");
+}
+
+/* ---- pictures ---------------------------------------------------------------------------------------------------------- */
+
+static void make_png(void)
+{
+	static const unsigned char pixels[2 * 3 * 3] = {0, 50, 100, 150, 200, 250, 1, 2, 3};
+	static const png_uint_32 format[] = {PNG_FORMAT_GRAY, PNG_FORMAT_RGB};
+	static const char *const name[] = {"grey", "colour"};
+
+	for (int i = 0; i < 2; i++) {
+		png_image image = {.version = PNG_IMAGE_VERSION, .width = 3, .height = 2, .format = format[i]};
+
+		must(png_image_write_to_file(&image, path_of("png", name[i]), 0, pixels, 0, NULL), name[i]);
+	}
+}
+
 /* ---- shared data -------------------------------------------------------------------------------------------------------- */
 
 /* A data set as le_data_share writes it, without what is empty between header and table: see fuzz_share.c. */
@@ -115,6 +191,9 @@ int main(int argc, char **argv)
 	root = argv[1];
 	make_idx();
 	make_safetensors();
+	make_arrays();
+	make_text();
+	make_png();
 	make_share();
 	return 0;
 }
