@@ -82,7 +82,7 @@ static void write_file(const char *path, const blob *b)
 {
 	FILE *f = fopen(path, "wb");
 
-	if (!f || fwrite(b->p, 1, b->n, f) != b->n || fclose(f) != 0) {
+	if (!f || (b->n && fwrite(b->p, 1, b->n, f) != b->n) || fclose(f) != 0) {
 		perror(path);
 		exit(1);
 	}
