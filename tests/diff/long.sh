@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Random programs, many of them: interpreter against compiled code at pipeline level 0 and 2, on 1, 2 and 3 threads, on three
-# targets, each with seeds of its own: long.sh BUILD_DIR [COUNT [SEED]], COUNT programs (100000) per target; some 50 a second
+# targets, each with seeds of its own: long.sh BUILD_DIR [COUNT [SEED]], COUNT programs (100000) per target; some 40 a second
 # and core. One that fails is cut down and left as diff-SEED.gm in BUILD_DIR.
 set -eu
 build=${1:?usage: long.sh BUILD_DIR [COUNT [SEED]]} count=${2:-100000} seed=${3:-1000000}
