@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Any text that parses, as far as a search would take it: bound, bypass looked for, differentiated, made a training step,
- * through every pass of the pipeline, which verifies after each; and what is small enough is run by the interpreter. */
+ * each compiled up to the point where LLVM would write code; and what is small enough is run by the interpreter. */
 #include <string.h>
-#include "compiler/cc.h"
+#include "compiler/program.h"
 #include "tests/fuzz/fuzz.h"
 
 #define BATCH     3
@@ -63,14 +63,16 @@ static void interpret(const ir_func *f, ir_arena *a)
 /* f may be NULL: then there is a message. */
 static void use(const ir_func *f, ir_arena *a, ir_diag *d)
 {
-	cc_pipeline p;
+	cc_options o = {.threads = 2, .opt_level = 2};
+	cc_program *p;
 
 	FZ_MUST(f || ir_diag_count(d, IR_ERROR) > 0);
 	if (!f || f->n > MAX_INS)
 		return;
 	FZ_MUST(ir_verify(f, d));
-	cc_pipeline_default(&p, 2);
-	FZ_MUST(cc_pipeline_run(&p, f, a, d));
+	p = cc_program_new(f, &o, d); /* passes, each followed by the verifier; kernels, memory, shares of threads; no code */
+	FZ_MUST(p);
+	cc_program_free(p);
 	if (is_small(f))
 		interpret(f, a);
 }
