@@ -98,6 +98,19 @@ static void train(const ir_func *f, ir_arena *a, ir_diag *d)
 	use(cc_decoder(f, a, d), a, d);
 }
 
+/* As gradmill opt -p does, on whatever the user gives it. */
+static void run_passes(const ir_func *f, ir_arena *a)
+{
+	cc_pipeline p = {.n = 1, .verify = true};
+	ir_diag *d = ir_diag_new();
+
+	for (size_t i = 0; (p.pass[0] = cc_pass_at(i)); i++) {
+		ir_diag_clear(d);
+		FZ_MUST((cc_pipeline_run(&p, f, a, d) != NULL) == (ir_diag_count(d, IR_ERROR) == 0));
+	}
+	ir_diag_free(d);
+}
+
 static void work_on(const ir_func *f, ir_arena *a, ir_diag *d)
 {
 	const ir_func *b = ir_bind(f, BATCH, a, d);
@@ -105,6 +118,7 @@ static void work_on(const ir_func *f, ir_arena *a, ir_diag *d)
 	size_t n;
 
 	ir_arch_key(f);
+	run_passes(f, a);
 	FZ_MUST(b || ir_diag_count(d, IR_ERROR) > 0);
 	if (!b)
 		return;
