@@ -283,11 +283,10 @@ static ir_status read_array(le_file *f, array *a)
 	char text[MAX_HEADER];
 	size_t n = 0;
 	ir_status s = read_header(f, text, &n);
-	dict p = {f, text, text, text + n, f->at - n, a};
 
 	*a = (array){.base = f->at};
 	if (s == IR_OK)
-		s = parse_dict(&p);
+		s = parse_dict(&(dict){f, text, text, text + n, f->at - n, a});
 	return s == IR_OK ? check_sizes(f, a) : s;
 }
 
