@@ -49,6 +49,12 @@ ir_status ir_file_read(const char *path, size_t max, ir_str *b)
 	return st;
 }
 
+/* Why a file could not be written: errno says. */
+static ir_status failed(void)
+{
+	return errno == ENOSPC || errno == EDQUOT ? IR_EFULL : IR_EIO;
+}
+
 static bool write_all(int fd, const void *data, size_t n)
 {
 	const char *p = data;
@@ -58,23 +64,34 @@ static bool write_all(int fd, const void *data, size_t n)
 
 		if (k < 0 && errno == EINTR)
 			continue;
-		if (k <= 0)
+		if (k <= 0) {
+			errno = k ? errno : EIO;
 			return false;
+		}
 		p += k;
 		n -= (size_t)k;
 	}
 	return true;
 }
 
+/* ok: what was done with the file so far; the first failure is the one that errno keeps. */
+static bool close_file(int fd, bool ok)
+{
+	int why = errno;
+
+	if (close(fd) != 0 && ok)
+		return false;
+	errno = why;
+	return ok;
+}
+
 static ir_status write_direct(const char *path, const void *data, size_t n)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok;
 
 	if (fd < 0)
-		return IR_EIO;
-	ok = write_all(fd, data, n);
-	return close(fd) == 0 && ok ? IR_OK : IR_EIO;
+		return failed();
+	return close_file(fd, write_all(fd, data, n)) ? IR_OK : failed();
 }
 
 /* Makes the rename itself durable. Some file systems cannot: then the contents are still whole. */
@@ -115,23 +132,26 @@ static int open_temp(const char *path, ir_str *temp)
 static ir_status write_renamed(const char *path, const struct stat *old, const void *data, size_t n, bool sync)
 {
 	ir_str temp;
-	int fd;
+	ir_status st;
+	int fd, why;
 	bool ok;
 
 	sb_init(&temp);
 	fd = open_temp(path, &temp);
-	if (fd < 0) {
-		sb_fini(&temp);
-		return IR_EIO;
+	ok = fd >= 0;
+	if (ok) {
+		ok = write_all(fd, data, n) && (!old || fchmod(fd, old->st_mode & 07777) == 0) && (!sync || fsync(fd) == 0);
+		ok = close_file(fd, ok) && rename(temp.s, path) == 0;
 	}
-	ok = write_all(fd, data, n) && (!old || fchmod(fd, old->st_mode & 07777) == 0) && (!sync || fsync(fd) == 0);
-	ok = close(fd) == 0 && ok && rename(temp.s, path) == 0;
-	if (!ok)
+	st = ok ? IR_OK : failed();
+	why = errno; /* the caller's message has it */
+	if (fd >= 0 && !ok)
 		unlink(temp.s);
-	else if (sync)
+	else if (ok && sync)
 		sync_folder(path);
 	sb_fini(&temp);
-	return ok ? IR_OK : IR_EIO;
+	errno = why;
+	return st;
 }
 
 static ir_status write_file(const char *path, const void *data, size_t n, bool sync)
@@ -144,7 +164,7 @@ static ir_status write_file(const char *path, const void *data, size_t n, bool s
 	if (!S_ISREG(st.st_mode))
 		return write_direct(path, data, n);
 	if (!realpath(path, real)) /* a link stays a link; its target is replaced */
-		return IR_EIO;
+		return failed();
 	return write_renamed(real, &st, data, n, sync);
 }
 
