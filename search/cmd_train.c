@@ -375,7 +375,7 @@ static ir_status run(job *j, const char *path)
 	clear_line(j);
 	if (s == IR_EINTR && j->o->save_state && !ir_diag_count(j->d, IR_ERROR))
 		fprintf(stderr, "gradmill train: after step %lld; --resume %s goes on\n", (long long)j->result.steps, j->o->save_state);
-	if (s == IR_OK || s == IR_ENAN || s == IR_EINTR || s == IR_EIO)
+	if (s == IR_OK || s == IR_ENAN || s == IR_EINTR || s == IR_EIO || s == IR_EFULL)
 		s = deliver(j, s);
 	return s;
 }

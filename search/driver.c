@@ -19,8 +19,7 @@
 #include "search/cmd.h"
 #include "search/driver_int.h"
 
-#define LAST_FLUSH_S 600.0 /* seconds */
-#define MAX_ATTEMPTS 3   /* of one trial: a worker may be killed by accident, hardly three times by the same trial */
+#define MAX_ATTEMPTS 3 /* of one trial: a worker may be killed by accident, hardly three times by the same trial */
 
 static volatile sig_atomic_t stops; /* SIGINT and SIGTERM so far */
 static int asked;                   /* to stop, through the file */
@@ -128,6 +127,8 @@ static ir_status on_result(se_driver *v, se_worker *w, const se_message *m)
 		return IR_OK; /* nobody asked */
 	if (o.state == SE_FAIL)
 		o.value = NAN;
+	else if (m->full)
+		se_driver_pause_for_file(v, i, m->n_params);
 	else if (o.cause)
 		se_progress_note(&v->progress, "trial %lld: its weights are not kept: %s", (long long)i->number, o.cause);
 	if (o.state == SE_COMPLETE)
@@ -146,15 +147,11 @@ static ir_status on_result(se_driver *v, se_worker *w, const se_message *m)
 	return settle(v, i, &o);
 }
 
-static ir_status on_ready(se_driver *v, se_worker *w, const se_message *m)
+static void on_ready(se_driver *v, se_worker *w, const se_message *m)
 {
 	w->state = SE_WORKER_IDLE;
 	v->deaths_at_start = 0;
 	snprintf(v->target, sizeof v->target, "%s", m->target ? m->target : "");
-	if (v->opened)
-		return IR_OK;
-	v->opened = true;
-	return se_driver_open_study(v);
 }
 
 ir_status se_driver_message(se_driver *v, size_t who, const se_message *m)
@@ -167,7 +164,8 @@ ir_status se_driver_message(se_driver *v, size_t who, const se_message *m)
 		return se_pool_open(&v->pool, who, m) ? IR_OK
 			: se_driver_say(v, IR_EINTERNAL, "the worker is of another version");
 	case SE_M_ready:
-		return on_ready(v, w, m);
+		on_ready(v, w, m);
+		return IR_OK;
 	case SE_M_error:
 		ir_report(v->d, (ir_loc){0, 0, 0}, IR_E_worker, m->cause ? m->cause : "the worker cannot start");
 		return m->status > IR_OK && m->status < IR_STATUS_COUNT ? (ir_status)m->status : IR_EINTERNAL;
@@ -258,20 +256,6 @@ ir_status se_driver_death(se_driver *v, size_t who, const se_death *death)
 
 #define MAX_EVENTS 64 /* before the next commit */
 
-/* Commits what has gathered, unless a reader is in the way; what nobody can read yet, nobody is told either. */
-static ir_status flush(se_driver *v)
-{
-	ir_status st = v->store ? se_store_flush(v->store, false, v->d) : IR_OK;
-
-	if (st == IR_EBUSY)
-		return IR_OK;
-	if (v->better)
-		se_progress_best(&v->progress);
-	v->better = false;
-	se_progress_show(&v->progress, false);
-	return st;
-}
-
 static ir_status one_event(se_driver *v, int timeout_ms, bool *any)
 {
 	se_message m;
@@ -296,8 +280,8 @@ static ir_status one_event(se_driver *v, int timeout_ms, bool *any)
 ir_status se_driver_wait(se_driver *v)
 {
 	bool any = true;
-	ir_status st = flush(v);
-	int ms = v->store && se_store_pending(v->store) ? 20 : 200;
+	ir_status st = se_driver_flush(v);
+	int ms = v->store && se_store_pending(v->store) && !v->full ? 20 : 200;
 
 	if (st == IR_OK)
 		st = one_event(v, ms, &any);
@@ -317,26 +301,38 @@ void se_driver_stop(int n)
 	asked += n;
 }
 
-/* Gives idle workers trials as long as there are cores for them; starts workers that are missing while there is something
- * to do. */
+static ir_status feed_one(se_driver *v, size_t k)
+{
+	se_worker *w = &v->pool.worker[k];
+	ir_status st = IR_OK;
+	se_item *i;
+
+	if (w->state == SE_WORKER_IDLE && !se_driver_stops())
+		se_driver_ask_floor(v, k);
+	/* more than once: another program may have taken the trial in the meantime */
+	while (st == IR_OK && w->state == SE_WORKER_IDLE && (i = se_driver_pick(v)) && se_driver_has_room(v, i))
+		st = dispatch(v, w, i);
+	if (st == IR_OK && w->state == SE_WORKER_NONE && se_driver_pick(v))
+		st = se_pool_start(&v->pool, k, v->d);
+	return st;
+}
+
+/* Gives idle workers trials as long as there are cores for them, and space for their rows; starts workers that are missing
+ * while there is something to do. */
 static ir_status feed(se_driver *v, bool *working)
 {
 	ir_status st = IR_OK;
 
-	*working = false;
-	for (size_t k = 0; st == IR_OK && k < v->pool.n; k++) {
-		se_worker *w = &v->pool.worker[k];
-		se_item *i;
-
-		if (w->state == SE_WORKER_IDLE && !se_driver_stops())
-			se_driver_ask_floor(v, k);
-		/* more than once: another program may have taken the trial in the meantime */
-		while (st == IR_OK && w->state == SE_WORKER_IDLE && (i = se_driver_pick(v)) && se_driver_has_room(v, i))
-			st = dispatch(v, w, i);
-		if (st == IR_OK && w->state == SE_WORKER_NONE && se_driver_pick(v))
-			st = se_pool_start(&v->pool, k, v->d);
-		*working |= w->state == SE_WORKER_BUSY || w->state == SE_WORKER_STARTING;
+	for (size_t k = 0; st == IR_OK && k < v->pool.n && !v->full; k++) {
+		st = feed_one(v, k);
+		if (st == IR_EFULL) {
+			se_driver_pause(v);
+			st = IR_OK;
+		}
 	}
+	*working = se_driver_waits_for_space(v);
+	for (size_t k = 0; k < v->pool.n; k++)
+		*working |= v->pool.worker[k].state == SE_WORKER_BUSY || v->pool.worker[k].state == SE_WORKER_STARTING;
 	se_driver_spread(v);
 	return st;
 }
@@ -383,6 +379,22 @@ static ir_status start_workers(se_driver *v)
 	return st;
 }
 
+/* The study becomes ours once the first worker has named its target. A new one needs space. */
+static ir_status open_study(se_driver *v)
+{
+	ir_status st = IR_OK;
+
+	if (!v->target[0] || (v->full && rt_seconds() < v->full_again))
+		return IR_OK;
+	st = se_driver_open_study(v);
+	v->opened = st == IR_OK;
+	if (st != IR_EFULL)
+		return st;
+	ir_diag_clear(v->d); /* the pause says it */
+	se_driver_pause(v);
+	return IR_OK;
+}
+
 /* Everything between the first worker and the last. */
 static ir_status run(se_driver *v)
 {
@@ -393,36 +405,19 @@ static ir_status run(se_driver *v)
 	st = start_workers(v);
 	if (st == IR_OK)
 		st = se_driver_load_data(v); /* they wait for an answer to their hello */
-	while (st == IR_OK && !v->opened && !se_driver_stops()) {
+	while (st == IR_OK && !v->opened && !se_driver_stops() && !(v->full && se_driver_time_is_up(v))) {
 		st = start_workers(v);
 		if (st == IR_OK)
 			st = se_driver_wait(v);
+		if (st == IR_OK)
+			st = open_study(v);
 	}
 	if (st == IR_OK && v->opened)
 		st = run_trials(v);
-	if (st == IR_OK && v->opened && !se_driver_stops())
+	if (st == IR_OK && v->opened && !v->full && !se_driver_stops())
 		st = se_driver_finish(v);
 	if (st == IR_OK && v->opened && (se_driver_stops() || se_driver_time_is_up(v)))
 		st = se_store_add_event(v->store, v->study.id, se_driver_stops() ? "stopped" : "stopped by --time", -1, v->d);
-	return st;
-}
-
-/* The last commit waits for whoever reads, ten minutes at most; two signals end that too. */
-static ir_status last_flush(se_driver *v)
-{
-	double since = rt_seconds();
-	struct timespec t = {0, 50000000};
-	sigset_t open;
-	ir_status st;
-
-	sigemptyset(&open);
-	while ((st = se_store_flush(v->store, false, v->d)) == IR_EBUSY) {
-		double waited = rt_seconds() - since;
-
-		if (waited > LAST_FLUSH_S || (se_driver_stops() >= 2 && waited > 3))
-			return se_driver_say(v, IR_EBUSY, "another program reads the file: the last results are lost and will be made again");
-		ppoll(NULL, 0, &t, &open);
-	}
 	return st;
 }
 
@@ -453,7 +448,7 @@ ir_status se_search(const se_options *o, se_summary *out, bool *usage, ir_diag *
 	if (st == IR_OK && se_driver_stops() >= 2 && v->opened && v->study.id) /* what was cut off waits; the lease is still ours */
 		st = se_store_recover(v->store, v->study.id, &recovered, v->d);
 	if (v->store) { /* also after a failure: what came in before it is worth keeping */
-		ir_status last = last_flush(v);
+		ir_status last = se_driver_last_flush(v, st != IR_OK);
 
 		st = st == IR_OK ? last : st;
 	}

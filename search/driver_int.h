@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/driver_int.h -- what driver.c (the loop), setup.c (its beginning), propose.c (which trials), pack.c (on which
- * cores), watch.c (limits and requests), keep.c (weights) and finals.c (its end) share. */
+ * cores), watch.c (limits and requests), full.c (full disks), keep.c (weights) and finals.c (its end) share. */
 #ifndef SEARCH_DRIVER_INT_H
 #define SEARCH_DRIVER_INT_H
 
@@ -57,7 +57,7 @@ typedef struct se_driver {
 	size_t nitem, itemcap, settled; /* settled: all items below it are finished */
 	int64_t next;  /* number of the next proposal */
 	int64_t given; /* proposals so far: with --models, the place of the next model */
-	bool opened, exhausted;
+	bool leased, opened, exhausted;
 	bool better; /* a new best that is not committed, and so not shown, yet */
 	se_model *model; /* --models */
 	char **model_text;
@@ -77,11 +77,17 @@ typedef struct se_driver {
 	double deadline, reserve, rate_work, rate_s; /* rate_s: seconds of one core */
 	int64_t final_number; /* the finalist that is being looked at; -1 */
 	int final_worker;     /* who looks; -1: nobody */
-	bool final_again;     /* who looked was killed from outside */
+	bool final_again;     /* who looked was killed from outside, or the disk was full */
+	bool final_file;      /* it is no finalist: only its file of weights is missing */
 	int cores;            /* threads of all workers together */
 	bool spread;          /* they are split as pack.c says; else each worker has its own */
 	se_rate pack[SE_PACK_SIZES][SE_PACK_TEAMS]; /* by size of model and 1, 2, 4, .. cores */
 	int64_t memory;       /* bytes of a worker's own that a trial may take */
+	bool full;            /* a disk is: nothing new is begun */
+	double full_since, full_again; /* when that began; when to try again */
+	int64_t full_told;    /* trials in memory that were told of */
+	const char *full_file; /* where to try whether weights fit again; NULL: none did not */
+	int64_t full_bytes;   /* of them */
 	const char *ending;   /* of the names of this study's files of weights; NULL: not asked for yet */
 	size_t *best, nbest;  /* places in item of the best --keep trials, best first */
 	se_progress progress;
@@ -110,6 +116,13 @@ se_item *se_driver_pick(se_driver *v); /* the lowest number that waits and fits 
 /* watch.c */
 ir_status se_driver_look_around(se_driver *v); /* takes the right to write; requests, enqueued trials */
 void se_driver_limits(se_driver *v);           /* kills workers that take too long or too much */
+
+/* full.c */
+void se_driver_pause(se_driver *v);                 /* the database could not be written */
+void se_driver_pause_for_file(se_driver *v, const se_item *i, int64_t n_params); /* the weights of i could not */
+bool se_driver_waits_for_space(const se_driver *v); /* and neither a stop nor the clock ends that */
+ir_status se_driver_flush(se_driver *v); /* commits what has gathered, unless a reader or a full disk is in the way */
+ir_status se_driver_last_flush(se_driver *v, bool failed); /* waits for both; failed: the search has, so do not */
 
 /* pack.c */
 int se_driver_team(const se_driver *v, const se_item *i);      /* how many cores should train it */

@@ -140,9 +140,9 @@ static ir_status ask(se_driver *v, int wanted, const se_message *m)
 	se_worker *w;
 	ir_status st = IR_OK;
 
-	while (st == IR_OK && !se_driver_stops() && !(w = idle_worker(v, wanted)))
+	while (st == IR_OK && !se_driver_stops() && (se_driver_waits_for_space(v) || !(w = idle_worker(v, wanted))))
 		st = wait_for_one(v);
-	if (st != IR_OK || se_driver_stops())
+	if (st != IR_OK || se_driver_stops() || v->full)
 		return st;
 	w->base = v->spread ? v->cores : w->base; /* nobody else works now */
 	se_driver_set_team(w, w->base);
@@ -198,7 +198,7 @@ static int by_value(const void *a, const void *b)
  * kept while trials are added. */
 static size_t finalists(const se_driver *v, se_item ***out)
 {
-	size_t most = (size_t)(v->study.keep > v->o->finalists ? v->study.keep : v->o->finalists);
+	size_t most = v->study.keep < 0 ? v->nitem : (size_t)(v->study.keep > v->o->finalists ? v->study.keep : v->o->finalists);
 	se_item **list = ar_new(v->arena, se_item *, v->nitem + 1);
 	size_t n = 0;
 
@@ -213,7 +213,7 @@ static size_t finalists(const se_driver *v, se_item ***out)
 ir_status se_driver_final(se_driver *v, se_worker *w, const se_message *m)
 {
 	se_item *i = se_driver_find(v, m->number);
-	ir_status st;
+	ir_status st = IR_OK;
 
 	w->state = SE_WORKER_IDLE;
 	v->final_worker = -1;
@@ -228,10 +228,16 @@ ir_status se_driver_final(se_driver *v, se_worker *w, const se_message *m)
 		se_progress_note(&v->progress, "trial %lld did not repeat to the bit", (long long)i->number);
 		return se_store_add_event(v->store, v->study.id, "did not repeat to the bit", i->number, v->d);
 	}
-	i->test_value = m->test_value;
-	st = se_store_set_test(v->store, i->id, m->test_value, v->d);
-	if (st == IR_OK && m->cause)
+	if (!v->final_file) {
+		i->test_value = m->test_value;
+		st = se_store_set_test(v->store, i->id, m->test_value, v->d);
+	}
+	if (st == IR_OK && m->full) {
+		se_driver_pause_for_file(v, i, m->n_params);
+		v->final_again = true;
+	} else if (st == IR_OK && m->cause) {
 		se_progress_note(&v->progress, "trial %lld: its weights are not kept: %s", (long long)i->number, m->cause);
+	}
 	if (st != IR_OK || !m->saved)
 		return st;
 	i->file = se_driver_weights_file(v, i);
@@ -267,6 +273,7 @@ static ir_status look(se_driver *v, se_item *i, size_t rank)
 	se_settings(v->space, &i->genome, &m);
 	if (wants_file(v, i, rank))
 		m.save = se_driver_weights_path(v, i);
+	v->final_file = rank >= (size_t)v->o->finalists;
 	m.save_below = NAN;
 	m.weights_key = i->weights_key;
 	do {

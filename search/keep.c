@@ -98,8 +98,9 @@ ir_status se_driver_open_folder(se_driver *v)
 	ir_status st = IR_OK;
 
 	if (v->study.keep && mkdir(path, 0777) && errno != EEXIST) {
+		st = errno == ENOSPC || errno == EDQUOT ? IR_EFULL : IR_EIO;
 		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_file, path, strerror(errno));
-		return IR_EIO;
+		return st;
 	}
 	sweep(v);
 	for (size_t i = 0; st == IR_OK && i < v->nitem; i++) {

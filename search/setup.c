@@ -79,7 +79,8 @@ static void take_row(se_driver *v, const se_trial_row *r)
 	bool done = r->state > SE_RUNNING || !r->ir;
 	se_item *i = se_driver_add_item(v, r->number);
 
-	*i = (se_item){.id = r->id, .number = r->number, .attempts = r->attempts, .latent = r->latent, .state = r->state,
+	*i = (se_item){.id = r->id, .number = r->number, .attempts = r->attempts, .latent = r->latent,
+		.state = r->state == SE_RUNNING ? SE_WAITING : r->state, /* recovered, but the disk is full */
 		.value = r->value, .test_value = r->test_value, .train_s = r->train_s, .genome = r->genome, .ir = r->ir,
 		.key = parse_key(r->trial_key), .parent = -1, .home = -1};
 	snprintf(i->weights_key, sizeof i->weights_key, "%s", r->weights_key ? r->weights_key : "");
@@ -302,6 +303,7 @@ static ir_status take_lease(se_driver *v)
 		.planned = v->progress.planned, .seconds = v->deadline > 0 ? v->deadline - rt_seconds() : 0};
 	ir_status st = se_store_lease(v->store, v->study.id, v->d);
 
+	v->leased = st == IR_OK;
 	gethostname(host, sizeof host - 1);
 	return st == IR_OK ? se_store_set_driver(v->store, v->study.id, &r, v->d) : st;
 }
@@ -338,7 +340,7 @@ ir_status se_driver_prepare(se_driver *v, bool *usage)
 		st = load(v, usage);
 	if (st == IR_OK)
 		st = se_store_flush(v->store, true, v->d); /* others may write while the data are loaded */
-	return st;
+	return st == IR_EFULL ? IR_OK : st; /* seen again by and by */
 }
 
 /* ---- data ------------------------------------------------------------------------------------------------------------- */
@@ -427,18 +429,19 @@ ir_status se_driver_load_data(se_driver *v)
 
 /* ---- the study -------------------------------------------------------------------------------------------------------- */
 
-/* A new study is written down now that its inputs are good; with --as-new it begins with the finished trials of another. */
+/* A new study is written down now that its inputs are good; with --as-new it begins with the finished trials of another.
+ * IR_EFULL: to be called again. */
 static ir_status add_study(se_driver *v)
 {
 	se_study *s = &v->study;
-	bool usage;
+	bool usage, added = s->id;
 	ir_status st = v->store ? IR_OK : open_store(v);
 
 	s->target = ar_strdup(v->arena, v->target);
 	s->build = SE_BUILD;
-	if (st == IR_OK)
+	if (st == IR_OK && !added)
 		st = se_store_add_study(v->store, s, v->d);
-	if (st == IR_OK && v->before)
+	if (st == IR_OK && !added && v->before)
 		st = se_store_copy_history(v->store, s->id, v->before, v->d);
 	if (st == IR_OK)
 		st = se_store_flush(v->store, true, v->d); /* two drivers may have come this far: the name tells who is first */
@@ -451,7 +454,7 @@ ir_status se_driver_open_study(se_driver *v)
 {
 	ir_status st = IR_OK;
 
-	if (!v->study.id)
+	if (!v->leased)
 		st = add_study(v);
 	else if (strcmp(v->target, v->study.target))
 		st = refuse_machine(v, ar_printf(v->arena, " on '%s'", v->target));

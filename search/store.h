@@ -15,7 +15,7 @@ typedef enum se_open { SE_OPEN_READ, SE_OPEN_WRITE } se_open; /* WRITE makes the
 
 /* Opens path. Readers see an older file as this program would have made it, as of now; the file itself stays as it is.
  * Writers bring it up to date. IR_EUNAVAILABLE: a database that is not ours, or is newer than this program; the file is
- * untouched. IR_EBUSY: locked for longer than the time-out. IR_EIO: cannot be written. IR_ENOINPUT: nothing there to
+ * untouched. IR_EBUSY: locked for longer than the time-out. IR_EIO: cannot be written; IR_EFULL: there is no space. IR_ENOINPUT: nothing there to
  * read. Messages go to d. */
 IR_MUSTUSE ir_status se_store_open(const char *path, se_open how, se_store **out, ir_diag *d);
 void se_store_close(se_store *s); /* NULL is allowed */
@@ -35,9 +35,14 @@ IR_MUSTUSE ir_status se_store_copy(const char *path, const char *to, int64_t *tr
 void se_store_defer(se_store *s);
 /* Takes the right to write, if there are no changes yet: what s reads now stays true until the flush. */
 IR_MUSTUSE ir_status se_store_hold(se_store *s, ir_diag *d);
-/* Commits. IR_EBUSY, without a message: a reader is in the way, try again later; with wait, only after ten minutes. */
+/* Commits. IR_EBUSY, without a message: a reader is in the way, try again later; with wait, only after ten minutes.
+ * IR_EFULL, without one: the disk is full. Changes since the last commit are kept in memory, and so are further ones; a
+ * later flush makes them again (Note [A full disk] in store_redo.c). What needs an answer from the file is IR_EFULL until
+ * then: a new study, a new trial. IR_EIO: that could not be done, another program came in between. */
 IR_MUSTUSE ir_status se_store_flush(se_store *s, bool wait, ir_diag *d);
 bool se_store_pending(const se_store *s); /* are there changes to flush? */
+bool se_store_full(const se_store *s);    /* was the disk full when we last wrote? */
+int64_t se_store_unwritten(const se_store *s); /* trials that have ended since the last commit */
 bool se_store_changed(se_store *s);       /* has anybody else committed since the last call? */
 
 /* ---- studies ------------------------------------------------------------------------------------------------ */

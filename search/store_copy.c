@@ -28,7 +28,7 @@ static ir_status vacuum_into(se_store *s, const char *to, ir_diag *d)
 	sqlite3_finalize(q);
 	if (rc == SQLITE_DONE)
 		return IR_OK;
-	return se_sql_say(s, (rc & 0xff) == SQLITE_ERROR ? IR_EIO : se_sql_status(rc), sqlite3_errmsg(s->db), d);
+	return se_sql_say(s, (rc & 0xff) == SQLITE_ERROR ? IR_EIO : se_sql_status(s, rc), sqlite3_errmsg(s->db), d);
 }
 
 /* least: how many trials it must have. */

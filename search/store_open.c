@@ -117,7 +117,7 @@ static ir_status connect(se_store *s, int flags, ir_diag *d)
 	int rc = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_EXRESCODE, NULL);
 
 	if (rc != SQLITE_OK)
-		return se_sql_say(s, se_sql_status(rc) == IR_EINTERNAL ? IR_EIO : se_sql_status(rc),
+		return se_sql_say(s, se_sql_status(s, rc) == IR_EINTERNAL ? IR_EIO : se_sql_status(s, rc),
 				  s->db ? sqlite3_errmsg(s->db) : "out of memory", d);
 	sqlite3_busy_timeout(s->db, 10000);
 	return IR_OK;
@@ -251,6 +251,7 @@ void se_store_close(se_store *s)
 	sqlite3_close(s->db);
 	if (s->lease >= 0)
 		close(s->lease); /* after SQLite's own: closing any descriptor of the file drops its locks */
+	ar_free(s->arena);
 	free(s->path);
 	free(s);
 }

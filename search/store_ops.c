@@ -66,26 +66,26 @@ ir_status se_store_set_keep(se_store *s, int64_t study, int64_t keep, ir_diag *d
 
 	if (st != IR_OK)
 		return st;
-	sqlite3_bind_int64(s->stmt[Q_SET_KEEP], 1, study);
-	sqlite3_bind_int64(s->stmt[Q_SET_KEEP], 2, keep);
+	se_bind_int(s, Q_SET_KEEP, 1, study);
+	se_bind_int(s, Q_SET_KEEP, 2, keep);
 	return se_sql_end(s, se_sql_run(s, Q_SET_KEEP, d), d);
 }
 
 ir_status se_store_set_driver(se_store *s, int64_t study, const se_driver_row *r, ir_diag *d)
 {
-	sqlite3_stmt *q = s->stmt[Q_SET_DRIVER];
+	const query q = Q_SET_DRIVER;
 	ir_status st = se_sql_begin(s, d);
 
 	if (st != IR_OK)
 		return st;
-	sqlite3_bind_int64(q, 1, study);
-	sqlite3_bind_int64(q, 2, r->pid);
-	se_bind_text(s, Q_SET_DRIVER, 3, r->host);
-	sqlite3_bind_int64(q, 4, r->jobs);
-	sqlite3_bind_int64(q, 5, r->threads);
-	sqlite3_bind_int64(q, 6, r->planned);
-	se_bind_real(s, Q_SET_DRIVER, 7, r->seconds);
-	st = se_sql_run(s, Q_SET_DRIVER, d);
+	se_bind_int(s, q, 1, study);
+	se_bind_int(s, q, 2, r->pid);
+	se_bind_text(s, q, 3, r->host);
+	se_bind_int(s, q, 4, r->jobs);
+	se_bind_int(s, q, 5, r->threads);
+	se_bind_int(s, q, 6, r->planned);
+	se_bind_real(s, q, 7, r->seconds);
+	st = se_sql_run(s, q, d);
 	if (st == IR_OK) /* nobody asked this run for anything yet */
 		st = se_sql_run_int(s, Q_TAKE_REQUESTS, study, d);
 	return se_sql_end(s, st, d);
@@ -99,7 +99,7 @@ ir_status se_store_ask_to_stop(se_store *s, int64_t study, bool now, ir_diag *d)
 
 	if (st != IR_OK)
 		return st;
-	sqlite3_bind_int64(s->stmt[Q_ADD_REQUEST], 1, study);
+	se_bind_int(s, Q_ADD_REQUEST, 1, study);
 	se_bind_text(s, Q_ADD_REQUEST, 2, now ? "stop now" : "stop");
 	return se_sql_end(s, se_sql_run(s, Q_ADD_REQUEST, d), d);
 }
@@ -155,7 +155,7 @@ ir_status se_store_set_file(se_store *s, int64_t trial, const char *file, ir_dia
 
 	if (st != IR_OK)
 		return st;
-	sqlite3_bind_int64(s->stmt[Q_SET_FILE], 1, trial);
+	se_bind_int(s, Q_SET_FILE, 1, trial);
 	se_bind_text(s, Q_SET_FILE, 2, file);
 	return se_sql_end(s, se_sql_run(s, Q_SET_FILE, d), d);
 }
@@ -175,52 +175,16 @@ ir_status se_store_file_users(se_store *s, const char *file, int64_t *users, ir_
 
 /* ---- one study's history as another's beginning -------------------------------------------------------------------------- */
 
-/* Finished trials only; ?1 the new study, ?2 the old one. The rows of one trial are found again by its number. */
-static const char *const copy_sql[] = {
-	"INSERT INTO trials (number, study_id, state, datetime_start, datetime_complete) SELECT number, ?1, state, "
-		"datetime_start, datetime_complete FROM trials WHERE study_id = ?2 AND state IN ('COMPLETE', 'PRUNED', 'FAIL') "
-		"AND number < coalesce((SELECT min(number) FROM trials WHERE study_id = ?2 AND state IN ('WAITING', 'RUNNING')), "
-		"9223372036854775807) ORDER BY number",
-#define EACH "FROM trials n JOIN trials o ON o.number = n.number AND o.study_id = ?2 "
-#define THESE " WHERE n.study_id = ?1 ORDER BY n.number"
-	"INSERT INTO x_trial (trial_id, ir, arch_key, trial_key, sampler, parent, latent, attempts, n_params, flops, arena_bytes, "
-		"compile_ms, train_s, epochs, cause, value_bits, weights_key, test_value, weights_file, target, mutation, pid) "
-		"SELECT n.trial_id, ir, arch_key, trial_key, sampler, parent, latent, attempts, n_params, flops, arena_bytes, "
-		"compile_ms, train_s, epochs, cause, value_bits, weights_key, test_value, weights_file, target, mutation, pid "
-		EACH "JOIN x_trial x ON x.trial_id = o.trial_id" THESE,
-	"INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) SELECT n.trial_id, param_name, "
-		"param_value, distribution_json " EACH "JOIN trial_params x ON x.trial_id = o.trial_id" THESE,
-	"INSERT INTO x_param SELECT n.trial_id, name, value " EACH "JOIN x_param x ON x.trial_id = o.trial_id" THESE,
-	"INSERT INTO trial_values (trial_id, objective, value, value_type) SELECT n.trial_id, objective, value, value_type "
-		EACH "JOIN trial_values x ON x.trial_id = o.trial_id" THESE,
-	"INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) SELECT n.trial_id, "
-		"step, intermediate_value, intermediate_value_type "
-		EACH "JOIN trial_intermediate_values x ON x.trial_id = o.trial_id" THESE,
-	"INSERT INTO x_epoch SELECT n.trial_id, step, bits " EACH "JOIN x_epoch x ON x.trial_id = o.trial_id" THESE,
-	"INSERT INTO x_floor SELECT ?1, latent, val_mse, test_mse FROM x_floor WHERE study_id = ?2",
-};
-
-static ir_status copy_step(se_store *s, const char *sql, int64_t to, int64_t from, ir_diag *d)
-{
-	sqlite3_stmt *q = NULL;
-	int rc = sqlite3_prepare_v2(s->db, sql, -1, &q, NULL);
-
-	if (rc == SQLITE_OK) {
-		sqlite3_bind_int64(q, 1, to);
-		sqlite3_bind_int64(q, 2, from);
-		rc = sqlite3_step(q);
-	}
-	sqlite3_finalize(q);
-	return rc == SQLITE_DONE ? IR_OK : se_sql_fail(s, rc, d);
-}
-
 ir_status se_store_copy_history(se_store *s, int64_t to, int64_t from, ir_diag *d)
 {
 	ir_status st = se_sql_begin(s, d);
 
 	if (st != IR_OK)
 		return st;
-	for (size_t i = 0; st == IR_OK && i < sizeof copy_sql / sizeof *copy_sql; i++)
-		st = copy_step(s, copy_sql[i], to, from, d);
+	for (query q = Q_COPY_TRIALS; st == IR_OK && q <= Q_COPY_FLOORS; q++) {
+		se_bind_int(s, q, 1, to);
+		se_bind_int(s, q, 2, from);
+		st = se_sql_run(s, q, d);
+	}
 	return se_sql_end(s, st, d);
 }

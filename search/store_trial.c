@@ -13,16 +13,16 @@ const char *se_state_name(se_state s)
 }
 
 /* The readable value, as a number where it is one. */
-static void bind_value(sqlite3_stmt *q, const se_space *sp, const se_genome *g, size_t i)
+static void bind_value(se_store *s, query q, const se_space *sp, const se_genome *g, size_t i)
 {
 	const se_param *p = &sp->param[i];
 
 	if (p->kind == SE_FLOAT)
-		sqlite3_bind_double(q, 3, g->v[i]);
+		se_bind_real(s, q, 3, g->v[i]);
 	else if (p->kind == SE_CHOICE && !se_param_numeric(p))
-		sqlite3_bind_text(q, 3, p->choice[(int)g->v[i]], -1, SQLITE_STATIC);
+		se_bind_text(s, q, 3, p->choice[(int)g->v[i]]);
 	else
-		sqlite3_bind_int64(q, 3, (sqlite3_int64)se_param_meaning(p, g->v[i]));
+		se_bind_int(s, q, 3, (int64_t)se_param_meaning(p, g->v[i]));
 }
 
 static ir_status add_param(se_store *s, int64_t trial, const se_proposal *p, size_t i, ir_str *json, ir_diag *d)
@@ -32,16 +32,16 @@ static ir_status add_param(se_store *s, int64_t trial, const se_proposal *p, siz
 
 	sb_clear(json);
 	se_param_distribution(&p->space->param[i], json);
-	sqlite3_bind_int64(s->stmt[Q_ADD_PARAM], 1, trial);
+	se_bind_int(s, Q_ADD_PARAM, 1, trial);
 	se_bind_text(s, Q_ADD_PARAM, 2, name);
 	se_bind_real(s, Q_ADD_PARAM, 3, p->genome->v[i]);
 	se_bind_text(s, Q_ADD_PARAM, 4, json->s);
 	st = se_sql_run(s, Q_ADD_PARAM, d);
 	if (st != IR_OK)
 		return st;
-	sqlite3_bind_int64(s->stmt[Q_ADD_XPARAM], 1, trial);
+	se_bind_int(s, Q_ADD_XPARAM, 1, trial);
 	se_bind_text(s, Q_ADD_XPARAM, 2, name);
-	bind_value(s->stmt[Q_ADD_XPARAM], p->space, p->genome, i);
+	bind_value(s, Q_ADD_XPARAM, p->space, p->genome, i);
 	return se_sql_run(s, Q_ADD_XPARAM, d);
 }
 
@@ -60,22 +60,22 @@ static ir_status add_params(se_store *s, int64_t trial, const se_proposal *p, ir
 
 static ir_status add_xtrial(se_store *s, int64_t trial, const se_proposal *p, ir_diag *d)
 {
-	sqlite3_stmt *q = s->stmt[Q_ADD_XTRIAL];
+	const query q = Q_ADD_XTRIAL;
 	char arch[IR_KEY_CHARS], key[IR_KEY_CHARS];
 
 	ir_key_print(p->arch, arch);
 	ir_key_print(p->key, key);
-	sqlite3_bind_int64(q, 1, trial);
-	se_bind_text(s, Q_ADD_XTRIAL, 2, p->ir);
-	se_bind_text(s, Q_ADD_XTRIAL, 3, arch);
-	se_bind_text(s, Q_ADD_XTRIAL, 4, key);
-	se_bind_text(s, Q_ADD_XTRIAL, 5, p->sampler);
+	se_bind_int(s, q, 1, trial);
+	se_bind_text(s, q, 2, p->ir);
+	se_bind_text(s, q, 3, arch);
+	se_bind_text(s, q, 4, key);
+	se_bind_text(s, q, 5, p->sampler);
 	if (p->parent >= 0)
-		sqlite3_bind_int64(q, 6, p->parent);
-	sqlite3_bind_int64(q, 7, p->latent);
-	sqlite3_bind_int64(q, 8, p->n_params);
-	se_bind_text(s, Q_ADD_XTRIAL, 9, p->mutation);
-	return se_sql_run(s, Q_ADD_XTRIAL, d);
+		se_bind_int(s, q, 6, p->parent);
+	se_bind_int(s, q, 7, p->latent);
+	se_bind_int(s, q, 8, p->n_params);
+	se_bind_text(s, q, 9, p->mutation);
+	return se_sql_run(s, q, d);
 }
 
 static ir_status add_ours(se_store *s, int64_t trial, const se_proposal *p, ir_diag *d)
@@ -91,10 +91,9 @@ ir_status se_store_propose(se_store *s, int64_t study, const se_proposal *p, int
 
 	if (st != IR_OK)
 		return st;
-	sqlite3_bind_int64(s->stmt[Q_ADD_TRIAL], 1, p->number);
-	sqlite3_bind_int64(s->stmt[Q_ADD_TRIAL], 2, study);
-	st = se_sql_run(s, Q_ADD_TRIAL, d);
-	*trial = sqlite3_last_insert_rowid(s->db);
+	se_bind_int(s, Q_ADD_TRIAL, 1, p->number);
+	se_bind_int(s, Q_ADD_TRIAL, 2, study);
+	st = se_sql_run_id(s, Q_ADD_TRIAL, trial, d);
 	if (st == IR_OK)
 		st = add_ours(s, *trial, p, d);
 	return se_sql_end(s, st, d);
@@ -112,7 +111,7 @@ static ir_status run_one(se_store *s, query q, ir_diag *d)
 {
 	ir_status st = se_sql_run(s, q, d);
 
-	if (st == IR_OK && sqlite3_changes(s->db) != 1)
+	if (st == IR_OK && !se_sql_hit(s))
 		return se_sql_say(s, IR_EINTERNAL, "a trial changed its state behind our back", d);
 	return st;
 }
@@ -123,13 +122,13 @@ ir_status se_store_begin(se_store *s, int64_t trial, int64_t pid, ir_diag *d)
 
 	if (st != IR_OK)
 		return st;
-	sqlite3_bind_int64(s->stmt[Q_START], 1, trial);
+	se_bind_int(s, Q_START, 1, trial);
 	st = se_sql_run(s, Q_START, d);
-	if (st == IR_OK && sqlite3_changes(s->db) != 1)
+	if (st == IR_OK && !se_sql_hit(s))
 		st = IR_EBUSY;
 	if (st == IR_OK && pid) {
-		sqlite3_bind_int64(s->stmt[Q_SET_PID], 1, trial);
-		sqlite3_bind_int64(s->stmt[Q_SET_PID], 2, pid);
+		se_bind_int(s, Q_SET_PID, 1, trial);
+		se_bind_int(s, Q_SET_PID, 2, pid);
 		st = run_one(s, Q_SET_PID, d);
 	}
 	return se_sql_end(s, st, d);
@@ -150,56 +149,53 @@ static const char *value_type(double v)
 
 ir_status se_store_epoch(se_store *s, int64_t trial, int64_t epoch, double train, double val, ir_diag *d)
 {
-	sqlite3_stmt *q = s->stmt[Q_ADD_EPOCH], *b = s->stmt[Q_ADD_BITS];
 	char bits[40];
 	ir_status st = se_sql_begin(s, d);
 
 	if (st != IR_OK)
 		return st;
-	sqlite3_bind_int64(q, 1, trial);
-	sqlite3_bind_int64(q, 2, epoch);
+	se_bind_int(s, Q_ADD_EPOCH, 1, trial);
+	se_bind_int(s, Q_ADD_EPOCH, 2, epoch);
 	if (isfinite(val))
 		se_bind_real(s, Q_ADD_EPOCH, 3, val);
 	se_bind_text(s, Q_ADD_EPOCH, 4, value_type(val));
 	st = se_sql_run(s, Q_ADD_EPOCH, d);
+	if (st != IR_OK)
+		return se_sql_end(s, st, d);
 	snprintf(bits, sizeof bits, "%016llx:%016llx", bits_of(train), bits_of(val));
-	sqlite3_bind_int64(b, 1, trial);
-	sqlite3_bind_int64(b, 2, epoch);
+	se_bind_int(s, Q_ADD_BITS, 1, trial);
+	se_bind_int(s, Q_ADD_BITS, 2, epoch);
 	se_bind_text(s, Q_ADD_BITS, 3, bits);
-	if (st == IR_OK)
-		st = se_sql_run(s, Q_ADD_BITS, d);
-	else
-		sqlite3_clear_bindings(b);
-	return se_sql_end(s, st, d);
+	return se_sql_end(s, se_sql_run(s, Q_ADD_BITS, d), d);
 }
 
 static ir_status set_result(se_store *s, int64_t trial, const se_outcome *o, const char *cause, ir_diag *d)
 {
-	sqlite3_stmt *q = s->stmt[Q_SET_RESULT];
+	const query q = Q_SET_RESULT;
 	char bits[20];
 
 	snprintf(bits, sizeof bits, "%016llx", bits_of(o->value));
-	sqlite3_bind_int64(q, 1, trial);
+	se_bind_int(s, q, 1, trial);
 	if (o->n_params > 0)
-		sqlite3_bind_int64(q, 2, o->n_params);
+		se_bind_int(s, q, 2, o->n_params);
 	if (o->flops > 0)
-		sqlite3_bind_int64(q, 3, o->flops);
+		se_bind_int(s, q, 3, o->flops);
 	if (o->arena_bytes > 0)
-		sqlite3_bind_int64(q, 4, o->arena_bytes);
-	se_bind_real(s, Q_SET_RESULT, 5, o->compile_ms);
-	se_bind_real(s, Q_SET_RESULT, 6, o->train_s);
-	sqlite3_bind_int64(q, 7, o->epochs);
-	se_bind_text(s, Q_SET_RESULT, 8, cause);
-	se_bind_text(s, Q_SET_RESULT, 9, isnan(o->value) ? NULL : bits);
-	se_bind_text(s, Q_SET_RESULT, 10, o->weights_key);
-	se_bind_text(s, Q_SET_RESULT, 11, o->target);
-	se_bind_text(s, Q_SET_RESULT, 12, o->weights_file);
-	return se_sql_run(s, Q_SET_RESULT, d);
+		se_bind_int(s, q, 4, o->arena_bytes);
+	se_bind_real(s, q, 5, o->compile_ms);
+	se_bind_real(s, q, 6, o->train_s);
+	se_bind_int(s, q, 7, o->epochs);
+	se_bind_text(s, q, 8, cause);
+	se_bind_text(s, q, 9, isnan(o->value) ? NULL : bits);
+	se_bind_text(s, q, 10, o->weights_key);
+	se_bind_text(s, q, 11, o->target);
+	se_bind_text(s, q, 12, o->weights_file);
+	return se_sql_run(s, q, d);
 }
 
 static ir_status add_value(se_store *s, int64_t trial, double value, ir_diag *d)
 {
-	sqlite3_bind_int64(s->stmt[Q_ADD_VALUE], 1, trial);
+	se_bind_int(s, Q_ADD_VALUE, 1, trial);
 	if (isfinite(value))
 		se_bind_real(s, Q_ADD_VALUE, 2, value);
 	se_bind_text(s, Q_ADD_VALUE, 3, value_type(value));
@@ -209,35 +205,35 @@ static ir_status add_value(se_store *s, int64_t trial, double value, ir_diag *d)
 /* A row without a shape is no kernel: what it has not is NULL. */
 static ir_status add_kernel(se_store *s, int64_t trial, size_t place, const cc_profile_row *r, ir_diag *d)
 {
-	sqlite3_stmt *q = s->stmt[Q_ADD_KERNEL];
+	const query q = Q_ADD_KERNEL;
 
-	sqlite3_bind_int64(q, 1, trial);
-	sqlite3_bind_int64(q, 2, (sqlite3_int64)place);
-	se_bind_text(s, Q_ADD_KERNEL, 3, r->kernel);
+	se_bind_int(s, q, 1, trial);
+	se_bind_int(s, q, 2, (sqlite3_int64)place);
+	se_bind_text(s, q, 3, r->kernel);
 	if (r->shape[0]) {
-		se_bind_text(s, Q_ADD_KERNEL, 4, r->shape);
-		sqlite3_bind_int64(q, 5, r->fused);
-		se_bind_real(s, Q_ADD_KERNEL, 8, r->flops);
-		se_bind_real(s, Q_ADD_KERNEL, 9, r->bytes);
+		se_bind_text(s, q, 4, r->shape);
+		se_bind_int(s, q, 5, r->fused);
+		se_bind_real(s, q, 8, r->flops);
+		se_bind_real(s, q, 9, r->bytes);
 	}
 	if (r->launches)
-		sqlite3_bind_int64(q, 6, r->launches);
-	se_bind_real(s, Q_ADD_KERNEL, 7, r->seconds);
-	return se_sql_run(s, Q_ADD_KERNEL, d);
+		se_bind_int(s, q, 6, r->launches);
+	se_bind_real(s, q, 7, r->seconds);
+	return se_sql_run(s, q, d);
 }
 
 static ir_status add_profile(se_store *s, int64_t trial, const se_profile *p, ir_diag *d)
 {
-	sqlite3_stmt *q = s->stmt[Q_ADD_PROFILE];
+	const query q = Q_ADD_PROFILE;
 	ir_status st;
 
-	sqlite3_bind_int64(q, 1, trial);
-	sqlite3_bind_int64(q, 2, p->step.threads);
-	sqlite3_bind_int64(q, 3, p->step.steps);
-	se_bind_real(s, Q_ADD_PROFILE, 4, p->step.step_s);
-	se_bind_real(s, Q_ADD_PROFILE, 5, p->peak_gflops);
-	se_bind_real(s, Q_ADD_PROFILE, 6, p->memory_gbytes);
-	st = se_sql_run(s, Q_ADD_PROFILE, d);
+	se_bind_int(s, q, 1, trial);
+	se_bind_int(s, q, 2, p->step.threads);
+	se_bind_int(s, q, 3, p->step.steps);
+	se_bind_real(s, q, 4, p->step.step_s);
+	se_bind_real(s, q, 5, p->peak_gflops);
+	se_bind_real(s, q, 6, p->memory_gbytes);
+	st = se_sql_run(s, q, d);
 	for (size_t i = 0; st == IR_OK && i < p->step.n; i++)
 		st = add_kernel(s, trial, i, &p->step.row[i], d);
 	return st;
@@ -251,7 +247,7 @@ ir_status se_store_finish(se_store *s, int64_t trial, const se_outcome *o, ir_di
 
 	if (st != IR_OK)
 		return st;
-	sqlite3_bind_int64(s->stmt[Q_END], 1, trial);
+	se_bind_int(s, Q_END, 1, trial);
 	se_bind_text(s, Q_END, 2, state_name[state]);
 	st = run_one(s, Q_END, d);
 	if (st == IR_OK)
@@ -274,23 +270,18 @@ static ir_status forget(se_store *s, int64_t trial, ir_diag *d)
 
 ir_status se_store_recover(se_store *s, int64_t study, int64_t *recovered, ir_diag *d)
 {
-	sqlite3_stmt *q = s->stmt[Q_RUNNING];
 	ir_status st = se_sql_begin(s, d);
-	int rc = SQLITE_ROW;
 
 	*recovered = 0;
-	while (st == IR_OK && rc == SQLITE_ROW) {
-		int64_t trial;
-
-		sqlite3_bind_int64(q, 1, study);
-		rc = sqlite3_step(q);
-		trial = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
-		sqlite3_reset(q);
-		if (rc == SQLITE_ROW)
-			st = forget(s, trial, d), ++*recovered;
-		else if (rc != SQLITE_DONE)
-			st = se_sql_fail(s, rc, d);
-	}
+	if (st != IR_OK)
+		return st;
+	st = se_sql_run_int(s, Q_RECOVER_CURVES, study, d);
+	if (st == IR_OK)
+		st = se_sql_run_int(s, Q_RECOVER_BITS, study, d);
+	if (st == IR_OK)
+		st = se_sql_run_int(s, Q_RECOVER, study, d);
+	if (st == IR_OK)
+		*recovered = s->changes;
 	return se_sql_end(s, st, d);
 }
 
@@ -312,7 +303,7 @@ ir_status se_store_set_test(se_store *s, int64_t trial, double test, ir_diag *d)
 
 	if (st != IR_OK)
 		return st;
-	sqlite3_bind_int64(s->stmt[Q_SET_TEST], 1, trial);
+	se_bind_int(s, Q_SET_TEST, 1, trial);
 	se_bind_real(s, Q_SET_TEST, 2, test);
 	return se_sql_end(s, run_one(s, Q_SET_TEST, d), d);
 }

@@ -10,7 +10,7 @@ ir_status se_driver_look_around(se_driver *v)
 	ir_status st;
 	int n;
 
-	if (!v->store || !v->opened)
+	if (!v->store || !v->opened || se_store_full(v->store)) /* what we have written there is not to be seen just now */
 		return IR_OK;
 	st = se_store_hold(v->store, v->d);
 	if (st != IR_OK || !se_store_changed(v->store))

@@ -4,7 +4,7 @@
  *
  *   worker: hello        driver: open          worker: ready or error
  *   driver: task         worker: epoch .. epoch result        (any number of times; weights_key of a task: what must come out
- *                                                              to be worth saving)
+ *                                                              to be worth saving; full: no space to save it)
  *   driver: ask_floor    worker: floor
  *   driver: team         (at any time: how many threads to use from now on, at most open's "most")
  *   The driver ends a worker by closing the pipe. Data sets do not travel: a worker is born with one (SE_DATA_FD). */
@@ -18,7 +18,7 @@
 #include "ir/base/str.h"
 #include "search/profile.h"
 
-#define SE_WIRE_VERSION 3
+#define SE_WIRE_VERSION 4
 #define SE_DATA_FD 3 /* descriptor of every worker: its data set (le_data_map) */
 #define SE_WIRE_MAX ((size_t)8 << 20) /* bytes of one message; a model text is at most a megabyte */
 
@@ -57,6 +57,7 @@ typedef enum se_message_kind {
 	TEXT(save, IN(task)) \
 	REAL(save_below, IN(task)) \
 	INT(saved, IN(result)) \
+	INT(full, IN(result)) \
 	INT(epoch, IN(epoch)) \
 	REAL(train, IN(epoch)) \
 	REAL(value, IN(epoch) | IN(result) | IN(floor)) \

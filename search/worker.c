@@ -147,6 +147,11 @@ static const kept *find_kept(const worker *w, int64_t number)
 	return NULL;
 }
 
+static bool is_worth_saving(const se_message *t, const char *key, double value)
+{
+	return t->save && (!t->weights_key || !strcmp(t->weights_key, key)) && (isnan(t->save_below) || value <= t->save_below);
+}
+
 /* The scaling goes with the weights: without it they mean nothing. */
 static ir_status save(const se_message *t, const le_weights *w, const le_scale *scale, ir_str *cause)
 {
@@ -181,11 +186,12 @@ static void measure_machine(worker *w)
 	ir_diag_free(d);
 }
 
-/* key: of the weights. */
-static bool send_result(worker *w, const se_message *t, ir_status st, const le_result *r, const char *key, bool saved,
+/* key: of the weights; saved: IR_EINPUT if that was not tried. */
+static bool send_result(worker *w, const se_message *t, ir_status st, const le_result *r, const char *key, ir_status saved,
 			const char *cause)
 {
-	se_message m = {.kind = SE_M_result, .number = t->number, .status = st, .cause = cause, .saved = saved};
+	se_message m = {.kind = SE_M_result, .number = t->number, .status = st, .cause = cause, .saved = saved == IR_OK,
+		.full = saved == IR_EFULL};
 	se_profile profile = {r->profile, w->peak, w->memory};
 
 	if (r->profile.n)
@@ -210,8 +216,8 @@ static bool run_task(worker *w, const se_message *t)
 		.progress = report_epoch, .tick = listen, .ctx = w};
 	le_result r;
 	ir_str cause;
-	ir_status st;
-	bool ok, saves;
+	ir_status st, saved = IR_EINPUT;
+	bool ok;
 	char key[IR_KEY_CHARS];
 	ir_arena *mine = w->wire.arena;
 
@@ -225,10 +231,9 @@ static bool run_task(worker *w, const se_message *t)
 	cc_context_cores(w->context, w->team); /* the others are the other workers' */
 	st = se_trial_run(w->context, &w->data, t, &how, &r, &cause);
 	ir_key_print(r.weights_key, key);
-	saves = st == IR_OK && t->save && (!t->weights_key || !strcmp(t->weights_key, key)) && (isnan(t->save_below) || value_of(&r) <= t->save_below);
-	if (saves) /* a disk that is full is no fault of the trial: the cause says why it was not saved */
-		saves = save(t, &r.weights, &w->data.scale, &cause) == IR_OK;
-	ok = send_result(w, t, st, &r, key, saves, cause.n ? cause.s : NULL);
+	if (st == IR_OK && is_worth_saving(t, key, value_of(&r)))
+		saved = save(t, &r.weights, &w->data.scale, &cause); /* its failure is no fault of the trial: the cause is of the file */
+	ok = send_result(w, t, st, &r, key, saved, cause.n ? cause.s : NULL);
 	if (st == IR_OK && !t->test)
 		keep_weights(w, t->number, &r);
 	le_result_free(&r);

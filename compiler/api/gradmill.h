@@ -43,7 +43,8 @@ typedef enum gm_status {
 	GM_EUNAVAILABLE, /* something outside is missing */
 	GM_EINTERNAL,    /* the code generator or the system refused something that should have worked */
 	GM_ENAN,         /* training produced a value that is not finite */
-	GM_EINTR         /* asked to stop */
+	GM_EINTR,        /* asked to stop */
+	GM_EFULL         /* no space left on a disk */
 } gm_status;
 
 /* "out of memory" and so on; never NULL. */

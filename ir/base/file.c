@@ -49,6 +49,12 @@ ir_status ir_file_read(const char *path, size_t max, ir_str *b)
 	return st;
 }
 
+/* Why a file could not be written: errno says. */
+static ir_status failed(void)
+{
+	return errno == ENOSPC || errno == EDQUOT ? IR_EFULL : IR_EIO;
+}
+
 static bool write_all(int fd, const void *data, size_t n)
 {
 	const char *p = data;
@@ -58,8 +64,10 @@ static bool write_all(int fd, const void *data, size_t n)
 
 		if (k < 0 && errno == EINTR)
 			continue;
-		if (k <= 0)
+		if (k <= 0) {
+			errno = k ? errno : EIO;
 			return false;
+		}
 		p += k;
 		n -= (size_t)k;
 	}
@@ -139,14 +147,15 @@ ir_status ir_out_open(const char *path, ir_out **out)
 	*out = o->why ? NULL : o;
 	if (o->why)
 		ir_out_drop(o);
-	return *out ? IR_OK : IR_EIO;
+	return *out ? IR_OK : failed();
 }
 
 ir_status ir_out_put(ir_out *o, const void *data, size_t n)
 {
 	if (!o->why)
 		note(o, write_all(o->fd, data, n));
-	return o->why ? IR_EIO : IR_OK;
+	errno = o->why;
+	return o->why ? failed() : IR_OK;
 }
 
 /* Frees o. Its file gets its name if nothing failed, or else is gone. */
@@ -171,7 +180,7 @@ static ir_status finish(ir_out *o, bool sync)
 	free(o);
 	if (why)
 		errno = why;
-	return why ? IR_EIO : IR_OK;
+	return why ? failed() : IR_OK;
 }
 
 ir_status ir_out_close(ir_out *o)
@@ -194,8 +203,8 @@ static ir_status write_file(const char *path, const void *data, size_t n, bool s
 
 	if (s != IR_OK)
 		return s;
-	s = ir_out_put(o, data, n);
-	return finish(o, sync) == IR_OK ? s : IR_EIO; /* s is one of finish's reasons */
+	note(o, write_all(o->fd, data, n));
+	return finish(o, sync);
 }
 
 ir_status ir_file_write(const char *path, const void *data, size_t n)

@@ -19,6 +19,7 @@ const char *ir_status_text(ir_status s)
 	case IR_EINTERNAL: return "internal error";
 	case IR_ENAN: return "a value is not finite";
 	case IR_EINTR: return "interrupted";
+	case IR_EFULL: return "no space left on the disk";
 	case IR_STATUS_COUNT: break;
 	}
 	return "unknown status";
@@ -37,6 +38,7 @@ int ir_status_exit(ir_status s)
 	case IR_EINTERNAL: return EX_SOFTWARE;
 	case IR_ENAN: return EX_DATAERR;
 	case IR_EINTR: return 130;
+	case IR_EFULL: return EX_IOERR;
 	case IR_STATUS_COUNT: break;
 	}
 	ir_bug("status %d has no exit code", (int)s);

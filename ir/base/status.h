@@ -16,6 +16,7 @@ typedef enum ir_status {
 	IR_EINTERNAL,    /* LLVM or the operating system refused something that should have worked  exit 70 */
 	IR_ENAN,         /* training produced a value that is not finite */
 	IR_EINTR,        /* asked to stop                                                           exit 130 */
+	IR_EFULL,        /* no space left on a disk: the same can be tried again when there is      exit 74 */
 	IR_STATUS_COUNT
 } ir_status;
 

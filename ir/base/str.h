@@ -35,7 +35,8 @@ void sb_put_json_real(ir_str *b, double v);      /* null if not finite: JSON has
 /* Whole file into *b. IR_ENOINPUT if it is not there, IR_EIO otherwise, IR_EINPUT if larger than max. */
 IR_MUSTUSE ir_status ir_file_read(const char *path, size_t max, ir_str *b);
 
-/* Writes n bytes to path by way of a temporary file and rename, so that a reader never sees half of it. */
+/* Writes n bytes to path by way of a temporary file and rename, so that a reader never sees half of it. IR_EFULL: there is no
+ * space; IR_EIO otherwise. The reason is in errno, what was there before is still there. */
 IR_MUSTUSE ir_status ir_file_write(const char *path, const void *data, size_t n);
 
 /* The same piece by piece, for what is too large to be held twice: nothing has the name path before ir_out_close. Errors

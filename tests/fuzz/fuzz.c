@@ -85,7 +85,6 @@ int fz_table(const uint8_t *data, size_t size, fz_reader *read)
 		FZ_MUST(t.rows > 0 && t.width > 0);
 		ir_hash(t.data, (size_t)(t.rows * t.width) * ir_dtype_size(t.dtype));
 	}
-	le_table_free_columns(&t);
 	le_table_free(&t);
 	FZ_MUST(rt_live_bytes() == 0);
 	ir_diag_free(d);

@@ -68,7 +68,7 @@ static void make_safetensors(void)
 	static char *name[] = {"w", "scale", "mask \"q\"", "\xc3\xa9", "empty"};
 	static const char *const meta[] = {"format", "gradmill", "note", "a\nb"};
 	rt_tensor tensor[5];
-	le_weights w = {0, name, tensor};
+	le_weights w = {.name = name, .tensor = tensor};
 
 	for (; w.n < 5; w.n++)
 		must(rt_tensor_alloc(&tensor[w.n], type[w.n]) == IR_OK, "memory");
@@ -169,7 +169,7 @@ static void make_share(void)
 	le_data t;
 
 	must(fd >= 0 && write(fd, idx, sizeof idx) == (ssize_t)sizeof idx && close(fd) == 0, path);
-	must(le_data_load(path, 1, 0, &t, NULL) == IR_OK && le_share_new(&memory, NULL) == IR_OK, "data");
+	must(le_data_load(&(le_source){.data = path}, 1, 0, &t, NULL) == IR_OK && le_share_new(&memory, NULL) == IR_OK, "data");
 	must(le_data_share(&t, memory, NULL) == IR_OK, "share");
 	n = pread(memory, whole, sizeof whole, 0);
 	must(n > FZ_PAGE && n < (ssize_t)sizeof whole, "share");

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "search/driver_int.h"
 
@@ -342,6 +343,7 @@ static void signals(void **state)
 		se_wire_init(&p.worker[0].wire, open("/dev/null", O_RDONLY | O_CLOEXEC), -1);
 		p.worker[0].pid = child;
 		p.worker[0].state = SE_WORKER_BUSY;
+		waitpid(child, NULL, WUNTRACED); /* until it has stopped itself */
 		kill(child, row[k].sig);
 		kill(child, SIGCONT);
 		while (e == SE_POOL_NOTHING)
