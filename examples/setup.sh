@@ -19,4 +19,4 @@ need() {
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build llvm-19-dev clang-19 libomp-19-dev libsqlite3-dev sqlite3 librandom123-dev
 	libxxhash-dev libjansson-dev zlib1g-dev libpng-dev liblapacke-dev libopenblas0-serial dataset-fashion-mnist"
-TEST_PACKAGES="libcmocka-dev binutils"
+TEST_PACKAGES="libcmocka-dev binutils chromium"
