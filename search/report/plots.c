@@ -215,7 +215,7 @@ static size_t find_front(se_report *r, double *x, double *y)
 		t[i] = &r->trial[r->rank[i]];
 	qsort(t, r->nrank, sizeof *t, by_size);
 	for (size_t i = 0; i < r->nrank; i++)
-		if (!n || t[i]->value < y[n - 1])
+		if (t[i]->n_params > 0 && (!n || t[i]->value < y[n - 1])) /* 0: another program's, not known */
 			x[n] = (double)t[i]->n_params, y[n++] = t[i]->value;
 	return n;
 }
