@@ -391,9 +391,10 @@ static ir_status run(job *j)
 
 	if (s == IR_OK)
 		s = j->trial == -2 ? take_files(j) : take_trial(j);
-	cc_model_messages(j->d);
-	if (s == IR_OK)
+	if (s == IR_OK) {
+		cc_model_messages(j->d); /* warnings */
 		s = take_data(j);
+	}
 	if (s == IR_OK)
 		s = choose_rows(j);
 	if (s == IR_OK)

@@ -192,16 +192,17 @@ check "weights are no state" code 65 train --resume "$TMP/m.st"
 check "a state is no place for a slip" code 74 train --save-state "$TMP/no/such.st"
 
 # ^C in the middle of an epoch (of many: whenever it comes, it comes in time)
-long="--epochs 2 --limit-train 54000 --batch 16 --seed 3"
+long="--epochs 2 --limit-train 54000 --batch 8 --seed 3"
 check "two long epochs" "$GM" train "$TMP/m.gm" --data fashion-mnist $long --save "$TMP/long.st"
 rm -f "$TMP/state.st"
 "$GM" train "$TMP/m.gm" --data fashion-mnist $long --save-state "$TMP/state.st" >/dev/null 2>"$TMP/said" &
 pid=$!
 i=0
-until [ -e "$TMP/state.st" ] || [ $i -ge 600 ]; do # the end of the first one
+until grep -q '^epoch 1 ' "$TMP/said" || [ $i -ge 1500 ]; do # its state has been written
 	sleep 0.02
 	i=$((i + 1))
 done
+sleep 0.05
 kill -INT $pid
 wait $pid
 code=$?
@@ -210,7 +211,7 @@ if [ $code -eq 0 ]; then
 else
 	check "^C ends with 130" test $code -eq 130
 	check "and says how to go on" grep -q 'step [0-9]*; --resume .*state.st goes on' "$TMP/said"
-	check "in the middle of the second epoch" test "$(sed -n 's/.*after step \([0-9]*\);.*/\1/p' "$TMP/said")" -gt 3375
+	check "in the middle of the second epoch" test "$(sed -n 's/.*after step \([0-9]*\);.*/\1/p' "$TMP/said")" -gt 6750
 fi
 check "going on" "$GM" train "$TMP/m.gm" --data fashion-mnist $long --resume "$TMP/state.st" --save "$TMP/resumed.st"
 check "is the same" cmp "$TMP/long.st" "$TMP/resumed.st"
