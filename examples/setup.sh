@@ -20,7 +20,7 @@ need() {
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build llvm-19-dev clang-19 libomp-19-dev libsqlite3-dev sqlite3 librandom123-dev
 	libxxhash-dev libjansson-dev zlib1g-dev libzip-dev libpng-dev liblapacke-dev libopenblas0-serial dataset-fashion-mnist pkgconf"
-TEST_PACKAGES="libcmocka-dev binutils mandoc libclang-rt-19-dev"
+TEST_PACKAGES="libcmocka-dev binutils mandoc libclang-rt-19-dev chromium"
 
 case $0 in
 *setup.sh) need $BUILD_PACKAGES ;;

@@ -13,7 +13,11 @@ static const struct {
 	const char *name;
 	unsigned flag;
 	char column; /* of a table: z0, z1, .. */
-} kind[SE_APPLY_KINDS] = {{"latent", LE_LATENT, 'z'}, {"reconstruction", LE_RECONSTRUCTION, 'y'}, {"error", LE_ERROR, 0}};
+	ir_dtype dtype; /* of an array */
+} kind[SE_APPLY_KINDS] = {
+	{"latent", LE_LATENT, 'z', IR_F32}, {"reconstruction", LE_RECONSTRUCTION, 'y', IR_F32}, {"error", LE_ERROR, 0, IR_F64},
+	{"label", SE_APPLY_LABEL, 0, IR_I32}, /* an array has the number of the class */
+};
 
 bool se_apply_kinds(const char *list, unsigned *out)
 {
@@ -122,16 +126,14 @@ ir_status se_apply_out_begin(se_apply_out *o, size_t rows, int64_t latent, int64
 {
 	ir_status s = IR_OK;
 
-	o->width[0] = latent, o->width[1] = width, o->width[2] = 1;
+	o->width[0] = latent, o->width[1] = width, o->width[2] = o->width[3] = 1;
 	if (o->format != SE_APPLY_NPY)
 		return put_titles(o);
 	for (size_t k = 0; s == IR_OK && k < SE_APPLY_KINDS; k++) {
-		bool is_error = kind[k].flag == LE_ERROR;
-
 		if (!(o->what & kind[k].flag))
 			continue;
 		sb_clear(&o->text);
-		se_npy_header(is_error ? IR_F64 : IR_F32, rows, is_error ? 0 : o->width[k], &o->text);
+		se_npy_header(kind[k].dtype, rows, kind[k].column ? o->width[k] : 0, &o->text);
 		s = put(o, k, o->text.s, o->text.n);
 	}
 	return s;
@@ -141,6 +143,19 @@ static void add_floats(se_apply_out *o, const float *v, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++)
 		sb_printf(&o->text, "%c%.9g", separator(o), (double)v[i]);
+}
+
+/* Quoted if it must be. */
+static void put_field(se_apply_out *o, const char *text)
+{
+	if (!text[strcspn(text, "\",;\t\r\n")]) {
+		sb_put(&o->text, text);
+		return;
+	}
+	sb_putc(&o->text, '"');
+	for (; *text; text++)
+		sb_printf(&o->text, *text == '"' ? "\"\"" : "%c", *text);
+	sb_putc(&o->text, '"');
 }
 
 static ir_status put_table(se_apply_out *o, const se_apply_block *b)
@@ -158,11 +173,26 @@ static ir_status put_table(se_apply_out *o, const se_apply_block *b)
 			sb_putc(&o->text, separator(o));
 			sb_put_double(&o->text, b->error[i]);
 		}
+		if (o->what & SE_APPLY_LABEL) {
+			int32_t l = b->label[b->row[i]];
+
+			sb_putc(&o->text, separator(o));
+			if (l >= 0)
+				put_field(o, b->class_name[l]);
+		}
 		sb_putc(&o->text, '\n');
 		if (o->text.n >= 1 << 16)
 			s = put_text(o);
 	}
 	return s == IR_OK ? put_text(o) : s;
+}
+
+static ir_status put_labels(se_apply_out *o, size_t k, const se_apply_block *b)
+{
+	sb_clear(&o->text);
+	for (size_t i = 0; i < b->n; i++)
+		sb_putn(&o->text, (const char *)&b->label[b->row[i]], sizeof *b->label);
+	return put(o, k, o->text.s, o->text.n);
 }
 
 ir_status se_apply_out_put(se_apply_out *o, const se_apply_block *b)
@@ -174,7 +204,7 @@ ir_status se_apply_out_put(se_apply_out *o, const se_apply_block *b)
 		return put_table(o, b);
 	for (size_t k = 0; s == IR_OK && k < SE_APPLY_KINDS; k++)
 		if (o->what & kind[k].flag)
-			s = put(o, k, data[k], b->n * (size_t)o->width[k] * (kind[k].flag == LE_ERROR ? sizeof(double) : sizeof(float)));
+			s = data[k] ? put(o, k, data[k], b->n * (size_t)o->width[k] * ir_dtype_size(kind[k].dtype)) : put_labels(o, k, b);
 	return s;
 }
 

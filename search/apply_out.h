@@ -6,8 +6,9 @@
 
 #include "search/learn/learn.h"
 
-/* What can be wanted: LE_LATENT, LE_RECONSTRUCTION, LE_ERROR. */
-#define SE_APPLY_KINDS 3
+/* What can be wanted: LE_LATENT, LE_RECONSTRUCTION, LE_ERROR, and of the data the label. */
+#define SE_APPLY_KINDS 4
+#define SE_APPLY_LABEL 8
 
 bool se_apply_kinds(const char *list, unsigned *out); /* "latent,error" to flags; false: a word is unknown */
 
@@ -31,6 +32,8 @@ typedef struct se_apply_block {
 	const uint32_t *row;
 	const float *latent, *reconstruction;
 	const double *error;
+	const int32_t *label;    /* of the whole table: by row number; -1: none */
+	char *const *class_name; /* that they index */
 	size_t n;
 } se_apply_block;
 

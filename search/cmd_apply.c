@@ -82,7 +82,7 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 		SE_DATA_OPTIONS(o->source), /* a trial: what it was trained on */
 		{"rows", IR_OPT_STRING, &o->rows, 0, "R", "test, train, val, or all in the order of the file (all); of fashion-mnist "
 		 "the training file's 60000, then the test file's 10000"},
-		{"output", IR_OPT_STRING, &o->output, 0, "LIST", "any of latent,reconstruction,error (latent)"},
+		{"output", IR_OPT_STRING, &o->output, 0, "LIST", "any of latent,reconstruction,error,label (latent)"},
 		{"out|o", IR_OPT_STRING, &o->to, 0, "OUT", ".csv or .tsv: a table; .npy: an array, or OUT.latent.npy .. for several; "
 		 "none: CSV on stdout"},
 		{"sheet", IR_OPT_STRING, &o->sheet, 0, "S.png", "a picture of some rows, each above its reconstruction"},
@@ -146,7 +146,7 @@ static int configure_outputs(job *j)
 	if (o->worst && !o->sheet)
 		return usage("--worst is for --sheet", "");
 	j->sheet = (se_sheet){.rows = o->sheet_rows, .cols = o->sheet_cols};
-	j->want = j->what | (o->sheet ? LE_RECONSTRUCTION : 0) | (o->worst ? LE_ERROR : 0);
+	j->want = (j->what & ~(unsigned)SE_APPLY_LABEL) | (o->sheet ? LE_RECONSTRUCTION : 0) | (o->worst ? LE_ERROR : 0);
 	return -1;
 }
 
@@ -255,6 +255,8 @@ static ir_status choose_rows(job *j)
 	j->row = ir_xmalloc(j->n + 1, sizeof *j->row);
 	for (size_t i = 0; i < j->n; i++)
 		j->row[i] = list[j->which] ? list[j->which][i] : (uint32_t)i;
+	if (j->what & SE_APPLY_LABEL && !t->label)
+		return se_refuse_file(j->d, t->name, IR_EINPUT, "has no labels: --labels says where they are");
 	return j->n ? IR_OK : se_refuse_file(j->d, t->name, IR_EINPUT, "has no such rows");
 }
 
@@ -305,7 +307,7 @@ static ir_status make_block(job *j)
 static ir_status apply_block(job *j, size_t at)
 {
 	se_apply_block b = {.row = j->row + at, .latent = j->latent.data, .reconstruction = j->reconstruction.data,
-			    .error = j->error ? j->error + at : NULL, .n = j->n - at < j->block ? j->n - at : j->block};
+			    .error = j->error ? j->error + at : NULL, .label = j->data.label, .class_name = j->data.class_name, .n = j->n - at < j->block ? j->n - at : j->block};
 	ir_status s = le_apply_rows(j->applier, b.row, b.n, j->latent.data, j->reconstruction.data, j->error ? j->error + at : NULL);
 
 	for (size_t i = 0; s == IR_OK && j->reconstruction.data && j->data.scale.width && i < b.n; i++) {

@@ -11,9 +11,10 @@ void se_npy_header(ir_dtype dtype, size_t rows, int64_t width, ir_str *out)
 	ir_str dict;
 	size_t length;
 
-	IR_ASSERT(dtype == IR_F32 || dtype == IR_F64, "no .npy of %s", ir_dtype_text(dtype));
+	IR_ASSERT(dtype == IR_F32 || dtype == IR_F64 || dtype == IR_I32, "no .npy of %s", ir_dtype_text(dtype));
 	sb_init(&dict);
-	sb_printf(&dict, "{'descr': '<f%d', 'fortran_order': False, 'shape': (%zu,", dtype == IR_F32 ? 4 : 8, rows);
+	sb_printf(&dict, "{'descr': '<%c%zu', 'fortran_order': False, 'shape': (%zu,", dtype == IR_I32 ? 'i' : 'f',
+		  ir_dtype_size(dtype), rows);
 	if (width)
 		sb_printf(&dict, " %lld", (long long)width);
 	sb_put(&dict, "), }");

@@ -129,6 +129,13 @@ IR_MUSTUSE ir_status le_apply_rows(le_applier *a, const uint32_t *rows, size_t n
 				   double *error);
 void le_apply_close(le_applier *a); /* NULL is allowed */
 
+/* ---- a map (map2d.c; LAPACKE) -------------------------------------------------------------------------------------- */
+
+/* n points of so many dimensions on a plane: xy [n][2] are their coordinates along the two directions of largest variance,
+ * share how much of the variance each of these has. Of one dimension, y is 0. IR_EINPUT: there are none, or some number is
+ * not finite; IR_ENOMEM: too many dimensions. */
+IR_MUSTUSE ir_status le_map2d(const float *point, size_t n, int64_t dimensions, double *xy, double share[2]);
+
 /* ---- where it went wrong (nan.c) ------------------------------------------------------------------------------- */
 
 typedef enum le_blame {

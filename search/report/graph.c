@@ -33,7 +33,7 @@ typedef struct graph {
 	uint32_t *users;    /* live ones; an output of the function counts */
 	layer layer[MAX_LAYERS];
 	size_t n;
-	double bottom, scale; /* of the picture; of the widths */
+	double scale; /* of the widths */
 	ir_arena *a;
 } graph;
 
@@ -195,21 +195,29 @@ static int64_t features(const graph *g, const layer *l)
 	return n;
 }
 
-static double bar_width(const graph *g, const layer *l)
-{
-	return 44 + (BAR - 44) * g->scale * log1p((double)features(g, l));
-}
-
-static double row_y(const layer *first, const layer *l)
-{
-	return TOP + ROW * (double)(l - first) + ROW / 2;
-}
-
 static bool is_output(const graph *g, const layer *l, const char *name)
 {
 	const ir_output *o = ir_find_output(g->f, name);
 
 	return o && o->ref == l->last;
+}
+
+static const char *layer_text(const graph *g, const layer *l)
+{
+	const char *op = l->op == IR_matmul ? "dense" : l->op == IR_input ? "input" : ir_op_info(l->op)->name;
+	const char *role = is_output(g, l, IR_OUT_LATENT) ? "latent: " : is_output(g, l, IR_OUT_RECONSTRUCTION) ? "reconstruction: " : "";
+
+	return ar_printf(g->a, "%s%s%s%s %lld", role, l->before ? l->before : "", l->before ? ", " : "", op, (long long)features(g, l));
+}
+
+static double bar_width(const graph *g, const layer *l)
+{
+	return fmax(BAR * g->scale * log1p((double)features(g, l)), 7.0 * (double)strlen(layer_text(g, l)) + 14);
+}
+
+static double row_y(const layer *first, const layer *l)
+{
+	return TOP + ROW * (double)(l - first) + ROW / 2;
 }
 
 static const char *layer_class(const graph *g, const layer *l)
@@ -219,14 +227,6 @@ static const char *layer_class(const graph *g, const layer *l)
 	if (l->op == IR_input || is_output(g, l, IR_OUT_RECONSTRUCTION))
 		return "layer end";
 	return l->op == IR_matmul ? "layer dense" : "layer";
-}
-
-static const char *layer_text(const graph *g, const layer *l)
-{
-	const char *op = l->op == IR_matmul ? "dense" : l->op == IR_input ? "input" : ir_op_info(l->op)->name;
-	const char *role = is_output(g, l, IR_OUT_LATENT) ? "latent: " : is_output(g, l, IR_OUT_RECONSTRUCTION) ? "reconstruction: " : "";
-
-	return ar_printf(g->a, "%s%s%s%s %lld", role, l->before ? l->before : "", l->before ? ", " : "", op, (long long)features(g, l));
 }
 
 static const char *layer_tip(const graph *g, const layer *l)
@@ -265,7 +265,7 @@ static void draw_layer(const graph *g, const layer *l, ir_str *out)
 
 static double half(const graph *g, const layer *l)
 {
-	return l->sum ? 9 : bar_width(g, l) / 2;
+	return l->sum ? 8 : bar_width(g, l) / 2;
 }
 
 /* The arcs that are drawn now keep to lanes of their own: free[i] is the layer from which on lane i can be had again. */
@@ -281,9 +281,10 @@ static size_t take_lane(size_t *free_from, size_t *lanes, size_t from, size_t to
 	return lane;
 }
 
+/* Leaves below the middle of its layer and arrives above: what goes in and what comes out do not touch. */
 static void draw_arc(const graph *g, const layer *from, const layer *to, size_t lane, ir_str *out)
 {
-	double x0 = CENTRE + half(g, from), y0 = row_y(g->layer, from), x1 = CENTRE + half(g, to), y1 = row_y(g->layer, to);
+	double x0 = CENTRE + half(g, from), y0 = row_y(g->layer, from) + 4, x1 = CENTRE + half(g, to), y1 = row_y(g->layer, to) - 4;
 	double x = fmin(CENTRE + BAR / 2 + 18 + 16 * (double)lane, WIDTH - 6);
 
 	sb_printf(out, "<path class=\"edge arc\" d=\"M%.1f %.1fH%.1fQ%.1f %.1f %.1f %.1fV%.1fQ%.1f %.1f %.1f %.1fH%.1f\"/>\n", x0, y0, x - 8,

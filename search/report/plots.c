@@ -78,7 +78,7 @@ static size_t open_progress(se_report *r, se_plot *p, double *x, double *y)
 {
 	size_t n = 0;
 
-	se_axis_init(&p->x, "trial, in the order of proposal", false);
+	se_axis_init_whole(&p->x, "trial, in the order of proposal");
 	se_axis_init(&p->y, "validation MSE", true);
 	for (size_t i = 0; i < r->ntrial; i++) {
 		const se_rtrial *t = &r->trial[i];
@@ -87,7 +87,8 @@ static size_t open_progress(se_report *r, se_plot *p, double *x, double *y)
 		if (!t->complete)
 			continue;
 		se_axis_see(&p->y, t->value);
-		se_axis_see(&p->y, t->floor);
+		if (t->floor > t->value / 100) /* with as many components as features it is rounding, and far below everything */
+			se_axis_see(&p->y, t->floor);
 		if (!n || t->value < y[n - 1])
 			x[n] = (double)t->number, y[n++] = t->value;
 	}
@@ -165,7 +166,7 @@ static void draw_curves(se_report *r, const char *id, double width)
 	se_plot p;
 
 	open_plot(&p, r, width, 340);
-	se_axis_init(&p.x, "epoch", false);
+	se_axis_init_whole(&p.x, "epoch");
 	se_axis_init(&p.y, "validation MSE", true);
 	for (size_t i = 0; i < r->ncurve; i++) {
 		const se_rcurve *c = &r->curve[i];
@@ -214,7 +215,7 @@ static size_t find_front(se_report *r, double *x, double *y)
 		t[i] = &r->trial[r->rank[i]];
 	qsort(t, r->nrank, sizeof *t, by_size);
 	for (size_t i = 0; i < r->nrank; i++)
-		if (!n || t[i]->value < y[n - 1])
+		if (t[i]->n_params > 0 && (!n || t[i]->value < y[n - 1])) /* 0: another program's, not known */
 			x[n] = (double)t[i]->n_params, y[n++] = t[i]->value;
 	return n;
 }

@@ -13,7 +13,7 @@ typedef struct se_report_options {
 } se_report_options;
 
 /* Appends the page to out. Reads only; a study that is being driven, is empty or has no finished trial gives a page that
- * says so, and pictures that cannot be made are a sentence on it. Fails as the store does, or as a replay for train. */
+ * says so, and pictures that cannot be made, for whatever reason, are a sentence on it. Fails as the store does. */
 IR_MUSTUSE ir_status se_report_write(se_store *s, const se_study *st, const se_report_options *o, ir_str *out, ir_diag *d);
 
 #endif

@@ -3,8 +3,10 @@
 #ifndef SEARCH_REPORT_REPORT_INT_H
 #define SEARCH_REPORT_REPORT_INT_H
 
+#include "search/learn/learn.h"
 #include "search/report/report.h"
 #include "search/report/svg.h"
+#include "search/sheet.h"
 
 typedef struct se_rtrial {
 	int64_t number, latent, n_params, epochs; /* 0: not known */
@@ -26,6 +28,23 @@ typedef struct se_rcurve {
 	size_t trial, first, n;
 } se_rcurve;
 
+/* What the best model makes of validation rows (pictures.c). */
+typedef struct se_gallery {
+	le_data data;
+	le_weights weights;
+	cc_context *context;
+	le_applier *applier;
+	uint32_t *row; /* validation rows, evenly spread if there are many */
+	size_t n;
+	float *latent; /* [n][dimensions] */
+	double *error; /* [n] */
+	int64_t dimensions;
+	se_sheet shape;
+	bool images; /* rows are pictures of that shape */
+	double *xy, share[2]; /* le_map2d of latent; NULL: there is none */
+	ir_diag *d;
+} se_gallery;
+
 typedef struct se_report {
 	se_store *store;
 	const se_study *study;
@@ -43,6 +62,7 @@ typedef struct se_report {
 	size_t ncurve;
 	double *x, *y;
 	bool driven;
+	const se_gallery *gallery; /* while its section is written */
 	unsigned ids; /* given out so far, for names that are new on the page */
 	ir_str *out;
 	ir_arena *a;
@@ -89,9 +109,10 @@ void se_report_importance(se_report *r); /* importance.c */
 
 void se_report_graph(se_report *r); /* graph.c */
 
-/* pictures.c */
-void se_report_pictures(se_report *r);
+void se_report_pictures(se_report *r); /* pictures.c */
 bool se_report_wants_pictures(const se_report *r);
+void se_report_map(se_report *r); /* map.c: the gallery's latent */
+const char *se_gallery_picture(const se_report *r, uint32_t row); /* a row of images as data URI, in r->a */
 
 /* ---- importance.c: the numbers ---------------------------------------------------------------------------------- */
 

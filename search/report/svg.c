@@ -85,6 +85,12 @@ void se_axis_init(se_axis *a, const char *label, bool log)
 	*a = (se_axis){.label = label, .log = log, .low = INFINITY, .high = -INFINITY};
 }
 
+void se_axis_init_whole(se_axis *a, const char *label)
+{
+	se_axis_init(a, label, false);
+	a->whole = true;
+}
+
 void se_axis_names(se_axis *a, const char *label, const char *const *name, size_t n)
 {
 	*a = (se_axis){.label = label, .name = name, .low = -0.5, .high = (double)n - 0.5};
@@ -291,13 +297,18 @@ double se_plot_y(const se_plot *p, double y)
 
 static void axis_ticks(const se_axis *a, double pixels, double each, se_ticks *out)
 {
+	size_t n = 0;
+
 	out->n = 0;
-	if (!a->name) {
-		se_ticks_find(a->low, a->high, a->log, (size_t)fmax(2, fmin(pixels / each, SE_MAX_TICKS - 3)), out);
-		return;
-	}
-	for (double v = 0; v < a->high; v++)
+	for (double v = 0; a->name && v < a->high; v++)
 		add_tick(out, v);
+	if (a->name)
+		return;
+	se_ticks_find(a->low, a->high, a->log, (size_t)fmax(2, fmin(pixels / each, SE_MAX_TICKS - 3)), out);
+	for (size_t i = 0; i < out->n; i++)
+		if (!a->whole || out->at[i] == floor(out->at[i]))
+			out->at[n++] = out->at[i];
+	out->n = n;
 }
 
 static const char *tick_text(const se_axis *a, double v, char buffer[SE_TICK_CHARS])
@@ -432,15 +443,21 @@ void se_plot_steps(se_plot *p, const double *x, const double *y, size_t n, const
 	sb_put(p->out, "\"/>\n");
 }
 
+/* Levels are not what an axis is made for: they may lie outside. */
+static bool in_frame(const se_plot *p, double y)
+{
+	return y >= p->y.low && y <= p->y.high;
+}
+
 void se_plot_rule(se_plot *p, double y, const char *class)
 {
-	if (se_axis_takes(&p->y, y))
+	if (in_frame(p, y))
 		put_segment(p->out, class, p->left, se_plot_y(p, y), p->right, se_plot_y(p, y));
 }
 
 void se_plot_level(se_plot *p, double y, const char *class, const char *text)
 {
-	if (se_axis_takes(&p->y, y))
+	if (in_frame(p, y))
 		se_svg_text(p->out, p->right - 2, se_plot_y(p, y) - 5, class, text);
 }
 

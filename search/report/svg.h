@@ -25,12 +25,13 @@ void se_tick_print(double v, char text[SE_TICK_CHARS]);
 
 typedef struct se_axis {
 	const char *label; /* "": none */
-	bool log;
+	bool log, whole;         /* whole: no ticks between whole numbers */
 	const char *const *name; /* categories, which lie at 0, 1, ..; NULL: numbers */
 	double low, high;        /* what has been seen; low > high: nothing yet */
 } se_axis;
 
 void se_axis_init(se_axis *a, const char *label, bool log);
+void se_axis_init_whole(se_axis *a, const char *label); /* of counts */
 void se_axis_names(se_axis *a, const char *label, const char *const *name, size_t n);
 bool se_axis_takes(const se_axis *a, double v); /* finite, and above zero for a logarithm */
 void se_axis_see(se_axis *a, double v);         /* what it does not take is passed over */

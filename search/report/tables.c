@@ -167,6 +167,15 @@ static void put_count(se_report *r, int64_t n)
 	sb_put(r->out, "</td>");
 }
 
+/* A size that may not be known: another program has trained it. */
+static void put_size(se_report *r, int64_t n)
+{
+	if (n > 0)
+		put_count(r, n);
+	else
+		put_number(r, NAN);
+}
+
 static void put_verdict(se_report *r, const se_rtrial *t)
 {
 	if (isnan(t->floor)) {
@@ -220,13 +229,13 @@ static void put_board_row(se_report *r, size_t i)
 	const se_rtrial *t = &r->trial[i];
 
 	sb_put(r->out, t == r->best ? "<tr class=\"best\">" : "<tr>");
-	put_count(r, t->number);
+	sb_printf(r->out, "<td class=\"num\">%lld</td>", (long long)t->number);
 	put_number(r, t->value);
 	put_number(r, t->test);
 	put_number(r, t->floor);
 	put_verdict(r, t);
-	put_count(r, t->n_params);
-	put_count(r, t->latent);
+	put_size(r, t->n_params);
+	put_size(r, t->latent);
 	put_number(r, t->train_s);
 	se_page_text(r, "<td>", t->row[se_table_column(&r->trials, "sampler")].text, "</td>");
 	put_params(r, i);

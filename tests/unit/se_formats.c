@@ -150,6 +150,7 @@ static void words(void **state)
 
 	(void)state;
 	assert_true(se_apply_kinds("latent", &what) && what == LE_LATENT);
+	assert_true(se_apply_kinds("label,error", &what) && what == (SE_APPLY_LABEL | LE_ERROR));
 	assert_true(se_apply_kinds("error,latent,error", &what) && what == (LE_LATENT | LE_ERROR));
 	assert_false(se_apply_kinds("", &what));
 	assert_false(se_apply_kinds("latent,", &what));
