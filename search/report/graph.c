@@ -29,6 +29,7 @@ typedef struct layer {
 typedef struct graph {
 	const ir_func *f;
 	bool *live, *fixed; /* fixed: follows from weights and constants alone */
+	bool *mark, *counted; /* scratch of weights_of; params that a layer has */
 	uint32_t *owner;    /* layer of a value, NONE: it belongs to the picture of none */
 	uint32_t *users;    /* live ones; an output of the function counts */
 	layer layer[MAX_LAYERS];
@@ -95,13 +96,24 @@ static bool is_activation(const ir_ins *in)
 	return in->narg == 1 && ir_op_info(in->op)->lower == IR_LOWER_ew && in->op != IR_cast;
 }
 
-static int64_t weights_of(const graph *g, ir_ref r)
+/* Elements of the params that r needs beside the data, as far as no layer above has counted them. One sweep down, not a
+ * walk along the operands: what is used twice at every step would be walked along 2^n ways. */
+static int64_t weights_of(graph *g, ir_ref r)
 {
-	const ir_ins *in = &g->f->ins[r];
-	int64_t n = in->op == IR_param ? ir_type_count(&in->type) : 0;
+	const ir_ins *ins = g->f->ins;
+	int64_t n = 0;
 
-	for (uint32_t k = 0; k < in->narg; k++)
-		n += g->fixed[in->arg[k]] ? weights_of(g, in->arg[k]) : 0;
+	memset(g->mark, 0, r * sizeof *g->mark);
+	for (uint32_t k = 0; k < ins[r].narg; k++)
+		g->mark[ins[r].arg[k]] = g->fixed[ins[r].arg[k]];
+	for (ir_ref i = r; i-- > 0;) {
+		if (!g->mark[i])
+			continue;
+		if (ins[i].op == IR_param && !g->counted[i] && !ir_type_has_batch(&ins[i].type))
+			n += ir_type_count(&ins[i].type), g->counted[i] = true;
+		for (uint32_t k = 0; k < ins[i].narg; k++)
+			g->mark[ins[i].arg[k]] = true;
+	}
 	return n;
 }
 
@@ -165,6 +177,8 @@ static bool find_layers(graph *g)
 
 	g->live = ar_new(g->a, bool, n + 1);
 	g->fixed = ar_new(g->a, bool, n + 1);
+	g->mark = ar_new(g->a, bool, n + 1);
+	g->counted = ar_new(g->a, bool, n + 1);
 	g->owner = ar_new(g->a, uint32_t, n + 1);
 	g->users = ar_new(g->a, uint32_t, n + 1);
 	find_live(g);
@@ -287,8 +301,8 @@ static void draw_arc(const graph *g, const layer *from, const layer *to, size_t 
 	double x0 = CENTRE + half(g, from), y0 = row_y(g->layer, from) + 4, x1 = CENTRE + half(g, to), y1 = row_y(g->layer, to) - 4;
 	double x = fmin(CENTRE + BAR / 2 + 18 + 16 * (double)lane, WIDTH - 6);
 
-	sb_printf(out, "<path class=\"edge arc\" d=\"M%.1f %.1fH%.1fQ%.1f %.1f %.1f %.1fV%.1fQ%.1f %.1f %.1f %.1fH%.1f\"/>\n", x0, y0, x - 8,
-		  x, y0, x, y0 + 8, y1 - 8, x, y1, x - 8, y1, x1 + 1);
+	sb_printf(out, "<path class=\"edge arc\" d=\"M%.1f %.1fH%.1fQ%.1f %.1f %.1f %.1fV%.1fQ%.1f %.1f %.1f %.1fH%.1f\"/>\n", x0, y0,
+		  x - 8, x, y0, x, y0 + 8, y1 - 8, x, y1, x - 8, y1, x1 + 1);
 }
 
 /* Top down; short arcs lie inside of long ones when their lane is free by then. */

@@ -215,10 +215,11 @@ static void put_bar(se_report *r, const bar *b)
 	bool clear = b->share.share > b->share.chance;
 
 	se_page_text(r, "<tr><th scope=\"row\">", b->name, "</th><td class=\"bar\" data-tip=\"");
-	sb_printf(r->out, "%.0f %% of the variance; chance alone stays below %.0f %%&#10;%zu trials in %zu groups\"><span class=\"%s\" style=\"width:%.1f%%\">"
-		"</span><i style=\"left:%.1f%%\"></i></td><td class=\"num\">%.0f&thinsp;%%</td></tr>\n", b->share.share * 100,
-		b->share.chance * 100, b->share.n, b->share.groups, clear ? "clear" : "vague", b->share.share * 100,
-		fmin(b->share.chance, 1) * 100, b->share.share * 100);
+	sb_printf(r->out, "%.0f %% of the variance; chance alone stays below %.0f %%&#10;%zu trials in %zu groups\">", b->share.share * 100,
+		  b->share.chance * 100, b->share.n, b->share.groups);
+	sb_printf(r->out, "<span class=\"%s\" style=\"width:%.1f%%\"></span><i style=\"left:%.1f%%\"></i></td>", clear ? "clear" : "vague",
+		  b->share.share * 100, fmin(b->share.chance, 1) * 100);
+	sb_printf(r->out, "<td class=\"num\">%.0f&thinsp;%%</td></tr>\n", b->share.share * 100);
 }
 
 void se_report_importance(se_report *r)

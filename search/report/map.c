@@ -97,8 +97,8 @@ static void draw_map(se_report *r, const char *id, double width)
 	se_plot_end(&p);
 }
 
-#define KEY(k, text) "<span class=\"key\"><svg viewBox=\"0 0 20 10\" aria-hidden=\"true\"><path class=\"map " k "\" d=\"M10 5h0\"/></svg>" \
-	text "</span>"
+#define KEY(k, text) "<span class=\"key\"><svg viewBox=\"0 0 20 10\" aria-hidden=\"true\"><path class=\"map " k \
+	"\" d=\"M10 5h0\"/></svg>" text "</span>"
 
 void se_report_map(se_report *r)
 {

@@ -189,9 +189,11 @@ static void draw_curves(se_report *r, const char *id, double width)
 
 void se_report_curves(se_report *r)
 {
-	const char *some = curve_stride(r) == 1 ? "" : ar_printf(r->a, "<span class=\"key\">one of %zu is drawn</span>", curve_stride(r));
+	const char *keys = KEY_LINE("line best", "the best trial") KEY_LINE("line thin", "the others");
 
-	se_page_figure(r, draw_curves, ar_printf(r->a, "%s%s", KEY_LINE("line best", "the best trial") KEY_LINE("line thin", "the others"), some));
+	if (curve_stride(r) > 1)
+		keys = ar_printf(r->a, "%s<span class=\"key\">one of %zu is drawn</span>", keys, curve_stride(r));
+	se_page_figure(r, draw_curves, keys);
 }
 
 /* ---- size against error --------------------------------------------------------------------------------------------- */
