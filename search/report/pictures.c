@@ -8,6 +8,7 @@
 #include "search/report/report_int.h"
 #include "search/formats.h"
 #include "search/replay.h"
+#include "search/study.h"
 #include "search/use.h"
 
 #define MAX_ROWS 2000 /* that are looked at: of the map, and for the worst among them */
@@ -36,14 +37,14 @@ static ir_status load_data(se_report *r, se_gallery *g)
 {
 	const se_study *s = r->study;
 	char key[IR_KEY_CHARS];
-	ir_status st = le_data_load(s->data, (uint64_t)s->seed, s->limit_train, &g->data, g->d);
+	ir_status st = se_study_data(s, r->a, &g->data, g->d);
 
 	if (st != IR_OK)
 		return st;
 	ir_key_print(g->data.key, key);
 	if (strcmp(key, s->data_key))
-		return se_refuse_file(g->d, s->data, IR_EINPUT, "the data have changed since the study began");
-	return g->data.nval ? IR_OK : se_refuse_file(g->d, s->data, IR_EINPUT, "there are no validation rows");
+		return se_refuse_file(g->d, g->data.name, IR_EINPUT, "the data have changed since the study began");
+	return g->data.nval ? IR_OK : se_refuse_file(g->d, g->data.name, IR_EINPUT, "there are no validation rows");
 }
 
 static ir_status open_applier(se_report *r, se_gallery *g)
@@ -109,11 +110,27 @@ static uint8_t grey(double v)
 	return v > 0 ? (uint8_t)lround(255 * fmin(v, 1)) : 0; /* NaN is black */
 }
 
-static double value_at(const le_table *t, uint32_t row, int64_t i)
+/* The row as the model sees it, in r->a. */
+static float *values_of(const se_report *r, uint32_t row)
 {
-	size_t at = (size_t)row * (size_t)t->width + (size_t)i;
+	float *x = ar_new(r->a, float, (size_t)r->gallery->data.table.width);
 
-	return t->dtype == IR_U8 ? ((const uint8_t *)t->data)[at] / 255.0 : ((const float *)t->data)[at];
+	le_data_rows(&r->gallery->data, &row, 1, x);
+	return x;
+}
+
+/* Greys of y. Black and white are 0 and 1, or else the least and the largest value of the original x. */
+static uint8_t *greys_of(const se_report *r, const float *x, const float *y)
+{
+	const le_data *t = &r->gallery->data;
+	float low = t->unit ? 0 : x[0], high = t->unit ? 1 : x[0];
+	uint8_t *pixel = ar_new(r->a, uint8_t, (size_t)t->table.width);
+
+	for (int64_t i = 0; !t->unit && i < t->table.width; i++)
+		low = fminf(low, x[i]), high = fmaxf(high, x[i]);
+	for (int64_t i = 0; i < t->table.width; i++)
+		pixel[i] = grey(high > low ? (y[i] - low) / (high - low) : 0);
+	return pixel;
 }
 
 static const char *picture(const se_report *r, const uint8_t *pixel)
@@ -131,29 +148,22 @@ static const char *picture(const se_report *r, const uint8_t *pixel)
 
 const char *se_gallery_picture(const se_report *r, uint32_t row)
 {
-	const le_table *t = &r->gallery->data.table;
-	uint8_t *pixel = ar_new(r->a, uint8_t, (size_t)t->width);
+	const float *x = values_of(r, row);
 
-	for (int64_t i = 0; i < t->width; i++)
-		pixel[i] = grey(value_at(t, row, i));
-	return picture(r, pixel);
+	return picture(r, greys_of(r, x, x));
 }
 
 static void put_images(se_report *r, uint32_t row, const float *y)
 {
-	int64_t width = r->gallery->data.table.width;
-	uint8_t *pixel = ar_new(r->a, uint8_t, (size_t)width);
-
-	for (int64_t i = 0; i < width; i++)
-		pixel[i] = grey(y[i]);
 	sb_printf(r->out, "<img alt=\"row %u\" src=\"%s\"><img alt=\"row %u, reconstruction\" src=\"%s\">", row,
-		  se_gallery_picture(r, row), row, picture(r, pixel));
+		  se_gallery_picture(r, row), row, picture(r, greys_of(r, values_of(r, row), y)));
 }
 
 /* Rows that are no pictures: their features as two lines, one over the other. */
 static void put_profile(se_report *r, uint32_t row, const float *y)
 {
 	const le_table *t = &r->gallery->data.table;
+	const float *from = values_of(r, row);
 	size_t n = t->width < PROFILE ? (size_t)t->width : PROFILE;
 	double *x = ar_new(r->a, double, n), *v = ar_new(r->a, double, 2 * n);
 	se_plot p = {.out = r->out, .width = 200, .height = 120};
@@ -161,7 +171,7 @@ static void put_profile(se_report *r, uint32_t row, const float *y)
 	se_axis_init(&p.x, "", false);
 	se_axis_init(&p.y, "", false);
 	for (size_t i = 0; i < n; i++) {
-		x[i] = (double)i, v[i] = value_at(t, row, (int64_t)i), v[n + i] = y[i];
+		x[i] = (double)i, v[i] = from[i], v[n + i] = y[i];
 		se_axis_see(&p.x, x[i]), se_axis_see(&p.y, v[i]), se_axis_see(&p.y, v[n + i]);
 	}
 	se_plot_begin(&p, ar_printf(r->a, "r%u", r->ids++), ar_printf(r->a, "row %u and its reconstruction", row), NULL);
