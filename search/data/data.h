@@ -21,6 +21,7 @@ typedef struct le_table {
 	int64_t shape[2]; /* height and width if a row is one grey picture, else 0 */
 	void *map;        /* NULL, or the file in memory: it may be larger than that, so its pages come and go */
 	size_t map_bytes;
+	int fd;           /* of that file */
 	le_stamp stamp;   /* of that file */
 } le_table;
 
@@ -148,10 +149,10 @@ IR_MUSTUSE ir_status le_data_open(const le_source *src, const le_scale *scale, u
  * that 1 is what predicting the mean gives. */
 double le_data_variance(const le_data *t, const uint32_t *idx, size_t n);
 
-/* A table whose pages come and go is read by copies: n rows as the model sees them, [n][width]. */
+/* A table that stays in its file is read by copies: n rows as the model sees them, [n][width]. Rows that the file has lost in
+ * the meantime are NaN. */
 bool le_data_staged(const le_data *t);
 void le_data_rows(const le_data *t, const uint32_t *rows, size_t n, float *out);
-void le_data_release(const le_data *t); /* pages that were read may go: they are in the file */
 
 /* An empty file in memory for one data set. *fd, 3 or above and close-on-exec, is the caller's to close; -1 after a message. */
 IR_MUSTUSE ir_status le_share_new(int *fd, ir_diag *d);

@@ -50,6 +50,7 @@ IR_MUSTUSE ir_status le_file_rest(le_file *f, uint64_t bytes, void **out);
 /* A large file that is a table from `offset` to its end stays there: t->map. t has type and sizes, and the file's length is
  * compared with them. */
 IR_MUSTUSE ir_status le_table_map(const char *path, uint64_t offset, le_table *t, ir_diag *d);
+void le_table_unmap(le_table *t);
 extern uint64_t le_map_from; /* bytes: a smaller file is read instead; tests lower it */
 
 /* ---- scale.c ----------------------------------------------------------------------------------------------------- */
@@ -141,6 +142,7 @@ bool le_has_columns(const char *path); /* do the columns of such a file have nam
 char *le_text_copy(const char *s); /* heap */
 
 ir_key le_content_key(const le_data *t);
+void le_data_release(const le_data *t); /* pages of the mapping that were read may go: they are in the file */
 
 /* Reports "name: text" and returns s. */
 ir_status le_complain(ir_diag *d, ir_status s, const char *name, const char *text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * From what the data are to a data set: files into one table, labels, rows for training, validation and test, missing values,
  * scaling. A table that may be larger than memory stays in its file (le_data_staged) and is scaled as it is read. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -246,6 +247,32 @@ void le_data_release(const le_data *t)
 		madvise(t->table.map, t->table.map_bytes, MADV_DONTNEED);
 }
 
+/* Row r of the file as floats; false: NaN, for the file is shorter than it was. By reading, not through the mapping: there the system would bring in, for each row, as many
+ * pages around it as it likes, and a few thousand rows in random order are gigabytes. */
+static bool read_row(const le_table *t, uint32_t r, float *to)
+{
+	size_t bytes = (size_t)t->width * ir_dtype_size(t->dtype), done = 0;
+	uint64_t at = t->stamp.offset + (uint64_t)r * bytes;
+	char *p = (char *)to;
+
+	if (t->dtype == IR_U8)
+		p += 3 * bytes; /* the end of the row, so that it can be widened from its beginning */
+	while (done < bytes) {
+		ssize_t got = pread(t->fd, p + done, bytes - done, (off_t)(at + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		done += (size_t)got;
+	}
+	for (int64_t i = 0; done == bytes && t->dtype == IR_U8 && i < t->width; i++)
+		to[i] = (float)(uint8_t)p[i] / 255;
+	for (int64_t i = 0; done < bytes && i < t->width; i++)
+		to[i] = NAN;
+	return done == bytes;
+}
+
 void le_data_rows(const le_data *t, const uint32_t *rows, size_t n, float *out)
 {
 	int64_t w = t->table.width;
@@ -254,13 +281,15 @@ void le_data_rows(const le_data *t, const uint32_t *rows, size_t n, float *out)
 		int64_t at = (int64_t)rows[r] * w;
 		float *to = out + (int64_t)r * w;
 
-		if (t->table.dtype == IR_U8)
+		if (le_data_staged(t)) {
+			if (read_row(&t->table, rows[r], to) && t->scale.width)
+				le_scale_row(&t->scale, to, to);
+		} else if (t->table.dtype == IR_U8) {
 			for (int64_t i = 0; i < w; i++)
 				to[i] = (float)((const uint8_t *)t->table.data)[at + i] / 255;
-		else if (le_data_staged(t) && t->scale.width)
-			le_scale_row(&t->scale, (const float *)t->table.data + at, to);
-		else
+		} else {
 			memcpy(to, (const float *)t->table.data + at, (size_t)w * sizeof *to);
+		}
 	}
 }
 
@@ -452,7 +481,7 @@ void le_data_free(le_data *t)
 	if (t->map) {
 		munmap(t->map, t->map_bytes);
 		if (t->table.map)
-			munmap(t->table.map, t->table.map_bytes);
+			le_table_unmap(&t->table);
 		t->scale = (le_scale){0};
 	} else {
 		le_table_free(&t->table);

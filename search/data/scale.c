@@ -170,7 +170,6 @@ static void add_rows(const le_data *t, const uint32_t *idx, size_t n, const doub
 		size_t now = n - at < PIECE ? n - at : PIECE;
 
 		le_data_rows(t, idx + at, now, x);
-		le_data_release(t);
 		for (size_t r = 0; r < now; r++)
 			for (int64_t i = 0; i < w; i++) {
 				double v = x[(int64_t)r * w + i] - (mean ? mean[i] : 0);

@@ -185,6 +185,7 @@ static ir_status map_again(le_data *t, const le_stamp *file, ir_diag *d)
 		return le_complain(d, IR_EINPUT, t->name, "the file has changed");
 	}
 	t->table.data = same.data, t->table.map = same.map, t->table.map_bytes = same.map_bytes, t->table.stamp = same.stamp;
+	t->table.fd = same.fd;
 	return IR_OK;
 }
 

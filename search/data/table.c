@@ -37,15 +37,25 @@ ir_status le_table_map(const char *path, uint64_t offset, le_table *t, ir_diag *
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	const char *wrong = map_file(fd, offset, (uint64_t)(t->rows * t->width) * ir_dtype_size(t->dtype), t);
 
+	t->fd = fd;
+	if (!wrong)
+		return IR_OK;
 	if (fd >= 0)
 		close(fd);
-	return wrong ? le_complain(d, IR_EINPUT, path, wrong) : IR_OK;
+	return le_complain(d, IR_EINPUT, path, wrong);
+}
+
+void le_table_unmap(le_table *t)
+{
+	munmap(t->map, t->map_bytes);
+	close(t->fd);
+	t->map = NULL;
 }
 
 void le_table_free(le_table *t)
 {
 	if (t->map)
-		munmap(t->map, t->map_bytes);
+		le_table_unmap(t);
 	else if (t->data)
 		rt_free(t->data, (size_t)t->rows * (size_t)t->width * ir_dtype_size(t->dtype));
 	for (int64_t i = 0; t->column && i < t->width; i++)

@@ -393,7 +393,6 @@ ir_status le_floor_fit(const le_data *t, int threads, le_pca **out)
 		row[n + i] = (uint32_t)i;
 	}
 	le_data_rows(t, row, n, some.data);
-	le_data_release(t);
 	s = le_pca_fit(&some, row + n, n, threads, out);
 	le_table_free(&some);
 	free(row);
@@ -420,7 +419,6 @@ ir_status le_floor_mse(const le_pca *p, const le_data *t, const uint32_t *idx, s
 		size_t now = n - at < PIECE ? n - at : PIECE;
 
 		le_data_rows(t, idx + at, now, piece.data);
-		le_data_release(t);
 		sum += (double)now * le_pca_mse(p, &piece, row, now, k, threads);
 	}
 	le_table_free(&piece);

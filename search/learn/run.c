@@ -196,7 +196,6 @@ const uint32_t *le_run_stage(le_run *r, const uint32_t *rows, size_t n)
 	if (!r->stage)
 		return rows;
 	le_data_rows(r->data, rows, n, r->stage);
-	le_data_release(r->data);
 	return r->stage_index;
 }
 
