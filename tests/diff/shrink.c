@@ -289,11 +289,13 @@ static bool smaller_sizes(job *j)
 	for (size_t i = 0; i < j->f->n; i++)
 		for (int k = 0; k < j->f->ins[i].type.rank; k++) {
 			e.from = j->f->ins[i].type.dim[k];
-			for (e.to = 1; e.to < e.from; e.to = e.to * 2 < e.from && e.to * 2 > e.from / 2 ? e.from / 2 : e.to * 2)
-				if (try(j, &e)) {
-					any = true;
-					break;
-				}
+			e.to = 1;
+			if (e.from > 1 && try(j, &e)) {
+				any = true;
+				continue;
+			}
+			e.to = e.from / 2;
+			any |= e.to > 1 && try(j, &e);
 		}
 	return any;
 }

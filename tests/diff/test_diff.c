@@ -214,16 +214,21 @@ static step check(const ir_func *f, uint64_t seed, ir_str *why)
 {
 	ir_arena *a = ar_open();
 	td_value *val = td_values(a, f, seed);
-	step s;
+	step s = FINE;
 
 	current = f, current_seed = seed;
-	s = !check_text(f, a, why)				     ? TEXT
-	  : !check_passes(f, val, seed, a, why)			     ? PASSES
-	  : !check_level(fast, 0, f, val, seed, a, why)		     ? PASSES_0
-	  : !check_level(fast, 2, f, val, seed, a, why)		     ? PASSES_2
-	  : !check_threads(f, seed, a, why)			     ? THREADS
-	  : seed % 4 == 0 && !check_level(plain, 2, f, val, seed, a, why) ? CODE_0
-								     : FINE;
+	if (!check_text(f, a, why))
+		s = TEXT;
+	else if (!check_passes(f, val, seed, a, why))
+		s = PASSES;
+	else if (!check_level(fast, 0, f, val, seed, a, why))
+		s = PASSES_0;
+	else if (!check_level(fast, 2, f, val, seed, a, why))
+		s = PASSES_2;
+	else if (!check_threads(f, seed, a, why))
+		s = THREADS;
+	else if (seed % 4 == 0 && !check_level(plain, 2, f, val, seed, a, why))
+		s = CODE_0;
 	current = NULL;
 	ar_free(a);
 	return s;
