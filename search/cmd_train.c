@@ -194,7 +194,23 @@ static bool progress(void *ctx, int64_t epoch, double train_loss, double val_los
 
 /* ---- results ------------------------------------------------------------------------------------------------ */
 
-static void print_json(const le_result *r)
+/* Errors beside what there is to explain; NAN without rows. */
+typedef struct normal {
+	double val, test;
+} normal;
+
+static normal normalise(const le_data *data, const le_result *r)
+{
+	normal n = {NAN, NAN};
+
+	if (!isnan(r->val_mse))
+		n.val = r->val_mse / le_data_variance(data, data->val, data->nval);
+	if (!isnan(r->test_mse))
+		n.test = r->test_mse / le_data_variance(data, data->test, data->ntest);
+	return n;
+}
+
+static void print_json(const le_result *r, const normal *n)
 {
 	ir_str s;
 
@@ -205,6 +221,10 @@ static void print_json(const le_result *r)
 	sb_put_json_real(&s, r->val_loss);
 	sb_put(&s, ", \"test_loss\": ");
 	sb_put_json_real(&s, r->test_loss);
+	sb_put(&s, ", \"val_nmse\": ");
+	sb_put_json_real(&s, n->val);
+	sb_put(&s, ", \"test_nmse\": ");
+	sb_put_json_real(&s, n->test);
 	sb_printf(&s, ", \"epochs\": %lld, \"steps\": %lld, \"wall_s\": %.3f, \"compile_ms\": %.3f, \"params\": %lld}\n",
 		  (long long)r->epochs, (long long)r->steps, r->wall_s, r->compile_ms, (long long)r->params);
 	fputs(s.s, stdout);
@@ -219,7 +239,7 @@ static void print_times(const le_result *r, double elapsed)
 	       "compile     %.1f ms of that\n", elapsed, r->wall_s, r->compile_ms);
 }
 
-static void print_text(const le_result *r, double elapsed)
+static void print_text(const le_result *r, const normal *n, double elapsed)
 {
 	if (isfinite(r->train_loss))
 		printf("train loss  %.9g\n", r->train_loss);
@@ -229,10 +249,14 @@ static void print_text(const le_result *r, double elapsed)
 		printf("val loss    %.9g\n", r->val_loss);
 	if (!isnan(r->val_mse) && r->val_mse != r->val_loss)
 		printf("val mse     %.9g\n", r->val_mse);
+	if (!isnan(n->val))
+		printf("val nmse    %.9g\n", n->val);
 	if (!isnan(r->test_loss))
 		printf("test loss   %.9g\n", r->test_loss);
 	if (!isnan(r->test_mse) && r->test_mse != r->test_loss)
 		printf("test mse    %.9g\n", r->test_mse);
+	if (!isnan(n->test))
+		printf("test nmse   %.9g\n", n->test);
 	printf("epochs      %lld\nsteps       %lld\nparams      %lld\n", (long long)r->epochs, (long long)r->steps,
 	       (long long)r->params);
 	print_times(r, elapsed);
@@ -258,6 +282,7 @@ static ir_status write_log(job *j)
 /* Whatever was reached is written and printed, also after NaN or an interrupt; s says how the run ended. */
 static ir_status deliver(job *j, ir_status s)
 {
+	normal n;
 	ir_status t = IR_OK, u = IR_OK;
 
 	if (j->o->loss_log)
@@ -274,10 +299,11 @@ static ir_status deliver(job *j, ir_status s)
 		u = le_weights_write(j->o->save, &j->result.weights, meta, meta[5] ? 3 : 2, j->d);
 		sb_fini(&scaling);
 	}
+	n = normalise(&j->data, &j->result);
 	if (j->o->json)
-		print_json(&j->result);
+		print_json(&j->result, &n);
 	else
-		print_text(&j->result, rt_seconds() - j->t0); /* main sees whether it was written */
+		print_text(&j->result, &n, rt_seconds() - j->t0); /* main sees whether it was written */
 	return s != IR_OK ? s : t != IR_OK ? t : u;
 }
 
