@@ -50,7 +50,9 @@ static ir_status identify(se_store *s, int *schema, ir_diag *d)
 	if (!se_sql_scalar(s->db, "SELECT count(*) FROM sqlite_schema WHERE name = 'x_study'", ours, sizeof ours, &rc) ||
 	    !se_sql_scalar(s->db, "PRAGMA user_version", version, sizeof version, &rc))
 		return se_sql_fail(s, rc, d);
-	se_sql_scalar(s->db, "SELECT version_num FROM alembic_version", alembic, sizeof alembic, &rc);
+	if (!se_sql_scalar(s->db, "SELECT version_num FROM alembic_version", alembic, sizeof alembic, &rc) && rc != SQLITE_DONE &&
+	    (rc & 0xff) != SQLITE_ERROR) /* no such table */
+		return se_sql_fail(s, rc, d);
 	if (strcmp(ours, "1"))
 		return se_sql_say(s, IR_EUNAVAILABLE, alembic[0] ? "an Optuna database that gradmill did not make; it was left alone"
 			: "a database of another program; it was left alone", d);
