@@ -49,6 +49,7 @@ typedef enum cc_precision {
 	CC_PRECISION_COUNT
 } cc_precision;
 bool cc_precision_find(const char *name, cc_precision *out); /* "f32", "f64", "bf16" */
+const char *cc_precision_name(cc_precision p);
 
 /* f, a model before differentiation, in that format. NULL after a message. */
 ir_func *cc_in_precision(const ir_func *f, cc_precision p, ir_arena *a, ir_diag *d);
@@ -67,6 +68,7 @@ ir_func *cc_vjp(const ir_func *f, ir_arena *a, ir_diag *d);
 
 typedef enum cc_optimizer { CC_SGD, CC_ADAM, CC_ADAMW, CC_OPTIMIZER_COUNT } cc_optimizer;
 bool cc_optimizer_find(const char *name, cc_optimizer *out);
+const char *cc_optimizer_name(cc_optimizer o);
 
 /* One (loss, parameters, optimiser) triple of a step. */
 typedef struct cc_objective {

@@ -24,4 +24,7 @@ ir_func *cc_copy(const ir_func *src, ir_arena *a, const char *name, size_t nout)
 
 bool cc_is_constant(const ir_func *f, ir_ref r, double *value);
 
+/* Has every dimension a number? False after a message. */
+bool cc_check_bound(const ir_func *f, ir_diag *d);
+
 #endif

@@ -269,7 +269,7 @@ int cc_cmd_bench(int argc, char **argv)
 		{"threads", IR_OPT_INT, &b.threads, 1, "T", "threads (all cores)"},
 		{"seconds", IR_OPT_FLOAT, &b.seconds, 0, "S", "how long to measure (3)"},
 		{"clip-norm", IR_OPT_FLOAT, &b.clip_norm, 0, "C", "clip the global gradient norm"},
-		{"precision", IR_OPT_STRING, &b.precision, 0, "P", "f32 or bf16 (f32); the peak is that of f32 in any case"},
+		{"precision", IR_OPT_STRING, &b.precision, 0, "f32|bf16", "the peak is that of f32 in any case (f32)"},
 		{"target", IR_OPT_STRING, &b.target, 0, "T", "level to compile for: x86-64-v3 (this machine)"},
 		{"tune", IR_OPT_FLAG, &b.tune, 0, NULL, "choose the schedule by measurement, as part of the first compilation; results stay the same"},
 		{"profile", IR_OPT_FLAG, &b.profile, 0, NULL, "then say per kernel where the step's time went"},

@@ -35,16 +35,16 @@ static const ir_command command = {
 static int parse_options(options *o, int argc, char **argv, char ***operand)
 {
 	const ir_opt table[] = {
-		{"emit", IR_OPT_STRING, &o->emit, 0, "LIST", "of ir, grad, plan, llvm, asm (ir); or obj, header"},
+		{"emit", IR_OPT_STRING, &o->emit, 0, "ir|grad|plan|llvm|asm|obj,header", "several with commas (ir)"},
 		{"func", IR_OPT_STRING, &o->func, 0, "NAME", "step, eval, encode, decode, or a function of the file (main); several for obj"},
 		{"batch", IR_OPT_INT, &o->batch, 1, "B", "batch size (128)"},
-		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "f32, f64 or bf16 (f32)"},
-		{"optimizer", IR_OPT_STRING, &o->optimizer, 0, "X", "of step: adam, adamw or sgd"},
+		{"precision", IR_OPT_STRING, &o->precision, 0, "f32|f64|bf16", "bf16: of operands of products only (f32)"},
+		{"optimizer", IR_OPT_STRING, &o->optimizer, 0, "adam|adamw|sgd", "of step (adam)"},
 		{"clip-norm", IR_OPT_FLOAT, &o->clip_norm, 0, "C", "of step: global L2 norm of the gradients; 0 = off"},
 		{"target", IR_OPT_STRING, &o->target, 0, "T", "CPU or level: x86-64-v3 (this machine)"},
 		{"threads", IR_OPT_INT, &o->threads, 1, "T", "the plan is cut for so many (1)"},
-		{"opt-level", IR_OPT_INT, &o->level, 0, "L", "0: nothing but what is needed; 2: everything (2)"},
-		{"weights", IR_OPT_STRING, &o->weights, 0, "W", "safetensors file that becomes part of the object"},
+		{"opt-level", IR_OPT_INT, &o->level, 0, "0|2", "0: nothing but what is needed; 2: everything (2)"},
+		{"weights", IR_OPT_STRING, &o->weights, 0, "W.safetensors", "become part of the object"},
 		{"output|o", IR_OPT_STRING, &o->out, 0, "FILE", "write there instead of stdout; obj and header: FILE.o, FILE.h"},
 	};
 

@@ -28,7 +28,7 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 		{"passes|p", IR_OPT_STRING, &o->passes, 0, "LIST", "passes in order, or 'default': gradmill opt -p help"},
 		{"func", IR_OPT_STRING, &o->func, 0, "NAME", "this function only"},
 		{"batch", IR_OPT_INT, &o->batch, 1, "N", "bind the batch size B first"},
-		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "first f64 widens every f32, bf16 rounds operands of products"},
+		{"precision", IR_OPT_STRING, &o->precision, 0, "f32|f64|bf16", "first f64 widens every f32, bf16 rounds operands of products"},
 		{"dump-after", IR_OPT_STRING, &o->dump_after, 0, "PASS", "print the function behind this pass, or 'all'"},
 		{"dump-changed", IR_OPT_FLAG, &o->dump_changed, 0, NULL, "print it behind every pass that changed it"},
 		{"stop-after", IR_OPT_STRING, &o->stop_after, 0, "PASS", "leave out the passes behind the first PASS"},

@@ -27,6 +27,13 @@ static int64_t ins_flops(const ir_func *f, const ir_ins *in)
 	return 0;
 }
 
+/* Shape rules bound a value, not the sum of all: no machine will run that, but whoever asks gets an answer. */
+static void add(int64_t *sum, int64_t n)
+{
+	if (__builtin_add_overflow(*sum, n, sum))
+		*sum = INT64_MAX;
+}
+
 cc_cost cc_func_cost(const ir_func *f)
 {
 	cc_cost c = {0};
@@ -35,16 +42,16 @@ cc_cost cc_func_cost(const ir_func *f)
 		const ir_ins *in = &f->ins[i];
 		int64_t flops = ins_flops(f, in);
 
-		c.flops += flops;
+		add(&c.flops, flops);
 		if (in->op == IR_matmul)
-			c.matmul_flops += flops;
+			add(&c.matmul_flops, flops);
 		if (in->op == IR_param)
-			c.params += ir_type_count(&in->type);
+			add(&c.params, ir_type_count(&in->type));
 		if (ir_is_leaf(f, (ir_ref)i) || in->op == IR_constant)
 			continue;
-		c.bytes += (int64_t)ir_type_bytes(&in->type);
+		add(&c.bytes, (int64_t)ir_type_bytes(&in->type));
 		for (size_t k = 0; k < in->narg; k++)
-			c.bytes += (int64_t)ir_type_bytes(&f->ins[in->arg[k]].type);
+			add(&c.bytes, (int64_t)ir_type_bytes(&f->ins[in->arg[k]].type));
 	}
 	return c;
 }

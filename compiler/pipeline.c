@@ -197,6 +197,14 @@ bool cc_is_constant(const ir_func *f, ir_ref r, double *value)
 	return true;
 }
 
+bool cc_check_bound(const ir_func *f, ir_diag *d)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (ir_type_has_batch(&f->ins[i].type))
+			return ir_report(d, f->ins[i].loc, IR_E_unbound_batch), false;
+	return true;
+}
+
 ir_func *cc_pass_canonical(const ir_func *f, ir_arena *a, ir_diag *d)
 {
 	(void)d;

@@ -32,6 +32,11 @@ bool cc_precision_find(const char *name, cc_precision *out)
 	return false;
 }
 
+const char *cc_precision_name(cc_precision p)
+{
+	return precisions[p].name;
+}
+
 ir_func *cc_in_precision(const ir_func *f, cc_precision p, ir_arena *a, ir_diag *d)
 {
 	return precisions[p].apply(f, a, d);

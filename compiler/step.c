@@ -16,6 +16,11 @@ bool cc_optimizer_find(const char *name, cc_optimizer *out)
 	return false;
 }
 
+const char *cc_optimizer_name(cc_optimizer o)
+{
+	return optimizer_name[o];
+}
+
 cc_objective cc_objective_default(void)
 {
 	return (cc_objective){.loss = IR_OUT_LOSS, .optimizer = CC_ADAM, .beta1 = .9, .beta2 = .999, .eps = 1e-8};

@@ -1,6 +1,7 @@
+#!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by examples/quickstart.sh and tests/run.sh: installs the Debian packages that are missing.
-# need PACKAGE...: asks for root only when something is missing.
+# Installs the Debian packages that are missing: run by itself, those of a build; examples/quickstart.sh and tests/run.sh
+# read it for need PACKAGE..., which asks for root only when something is missing.
 need() {
 	missing=
 	for p in "$@"; do
@@ -18,5 +19,9 @@ need() {
 }
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build llvm-19-dev clang-19 libomp-19-dev libsqlite3-dev sqlite3 librandom123-dev
-	libxxhash-dev libjansson-dev zlib1g-dev liblapacke-dev libopenblas0-serial dataset-fashion-mnist"
-TEST_PACKAGES="libcmocka-dev binutils"
+	libxxhash-dev libjansson-dev zlib1g-dev libzip-dev libpng-dev liblapacke-dev libopenblas0-serial dataset-fashion-mnist pkgconf"
+TEST_PACKAGES="libcmocka-dev binutils mandoc libclang-rt-19-dev chromium"
+
+case $0 in
+*setup.sh) need $BUILD_PACKAGES ;;
+esac

@@ -30,9 +30,9 @@ typedef struct frame {
 	const char *prefix; /* of names; "" in an entry point */
 	int depth, calls;
 	ir_names local;
-	const char **var; /* size variables and their values */
+	ir_names var; /* size variables: places in size */
 	int64_t *size;
-	size_t nvar, varcap, sizecap;
+	size_t nsize, sizecap;
 	ir_ref *result;
 	size_t nresult;
 	bool failed;
@@ -67,7 +67,7 @@ static bool is_number_name(const char *s)
 
 static const char *join(elab *e, const char *prefix, const char *name)
 {
-	return *prefix ? ar_printf(e->scratch, "%s_%s", prefix, name) : name;
+	return *prefix ? ar_printf(e->scratch, "%.*s_%s", IR_MAX_NAME, prefix, name) : name; /* names do not grow with depth */
 }
 
 const char *ir_default_output(char buf[32], const char *value_name, size_t k)
@@ -116,21 +116,19 @@ static bool define(elab *e, frame *fr, const syn_name *name, ir_ref r)
 
 static bool size_find(const frame *fr, const char *var, int64_t *n)
 {
-	for (size_t i = 0; i < fr->nvar; i++) {
-		if (strcmp(fr->var[i], var) == 0) {
-			*n = fr->size[i];
-			return true;
-		}
-	}
-	return false;
+	uint32_t k;
+
+	if (!ir_names_get(&fr->var, var, &k))
+		return false;
+	*n = fr->size[k];
+	return true;
 }
 
 static void size_bind(elab *e, frame *fr, const char *var, int64_t n)
 {
-	size_t k = fr->nvar;
-
-	*ar_push(e->scratch, fr->size, k, fr->sizecap) = n;
-	*ar_push(e->scratch, fr->var, fr->nvar, fr->varcap) = var;
+	if (!ir_names_get(&fr->var, var, NULL))
+		ir_names_put(&fr->var, var, (uint32_t)fr->nsize);
+	*ar_push(e->scratch, fr->size, fr->nsize, fr->sizecap) = n;
 }
 
 static bool eval_dim(elab *e, frame *fr, const syn_dim *dim, int64_t *n)
@@ -515,6 +513,7 @@ static void run_call(elab *e, frame *fr, const syn_stmt *s)
 	size_t before = e->f->n;
 
 	ir_names_init(&callee.local, e->scratch);
+	ir_names_init(&callee.var, e->scratch);
 	if (find_func(e, fr, s, &callee) && check_call(e, fr, s, &callee) && bind_args(e, fr, s, &callee)) {
 		callee.prefix = join(e, fr->prefix, s->result[0].s);
 		run_body(e, &callee);
@@ -623,8 +622,8 @@ static bool run_body(elab *e, frame *fr)
 	for (size_t i = 0; i < fr->fn->nstmt && !e->stop; i++) {
 		const syn_stmt *s = &fr->fn->stmt[i];
 
-		if (++e->steps > SYN_MAX_STEPS) {
-			fail(e, fr, s->loc, IR_E_too_many, "statements after inlining", (long long)SYN_MAX_STEPS);
+		if (fr->up && (e->steps += 1 + s->narg + s->nsize + s->nresult) > SYN_MAX_STEPS) {
+			fail(e, fr, s->loc, IR_E_too_many, "words of statements after inlining", (long long)SYN_MAX_STEPS);
 			e->stop = true;
 			break;
 		}

@@ -224,7 +224,7 @@ static bool name_char(char c)
 	return isalnum((unsigned char)c) || c == '_' || c == '.';
 }
 
-/* A copy of name in its printable form; NULL if nothing but digits is left. */
+/* A copy of name in its printable form, cut to IR_MAX_NAME; NULL if nothing but digits is left. */
 static char *clean(ir_arena *a, const char *name)
 {
 	bool digits = true;
@@ -232,7 +232,7 @@ static char *clean(ir_arena *a, const char *name)
 
 	if (*name == '%')
 		name++;
-	s = ar_strdup(a, name);
+	s = ar_strndup(a, name, strnlen(name, IR_MAX_NAME));
 	for (char *p = s; *p; p++) {
 		if (!name_char(*p))
 			*p = '_';
@@ -241,22 +241,26 @@ static char *clean(ir_arena *a, const char *name)
 	return digits ? NULL : s;
 }
 
+#define SUFFIX 11 /* characters of "_4294967295" */
+
+/* Many names may share all that is left of them in front of a suffix: they share the count, too. */
 void ir_set_name(ir_func *f, ir_ref r, const char *name)
 {
 	struct ir_func_names *m = f->names;
-	const char *base = name ? clean(f->arena, name) : NULL, *s = base;
+	const char *s = name ? clean(f->arena, name) : NULL, *stem;
 	uint32_t owner, k = 1;
 
 	if (f->ins[r].name)
 		ir_names_put(&m->value, f->ins[r].name, IR_NO_REF);
 	f->ins[r].name = NULL;
-	if (!base)
+	if (!s)
 		return;
-	ir_names_get(&m->next, base, &k);
+	stem = strlen(s) > IR_MAX_NAME - SUFFIX ? ar_strndup(f->arena, s, IR_MAX_NAME - SUFFIX) : s;
+	ir_names_get(&m->next, stem, &k);
 	while (ir_names_get(&m->value, s, &owner) && owner != IR_NO_REF)
-		s = ar_printf(f->arena, "%s_%u", base, k++);
+		s = ar_printf(f->arena, "%s_%u", stem, k++);
 	if (k > 1)
-		ir_names_put(&m->next, base, k);
+		ir_names_put(&m->next, stem, k);
 	f->ins[r].name = s;
 	ir_names_put(&m->value, s, r);
 }

@@ -186,7 +186,8 @@ ir_ref ir_emit_constant(ir_func *f, const char *from, ir_loc loc, double value, 
  * The type is recomputed, so a pass that changes leaf types retypes everything behind them. */
 ir_ref ir_copy_ins(ir_func *f, const ir_func *src, ir_ref i, ir_ref *map);
 
-void ir_set_name(ir_func *f, ir_ref r, const char *name); /* copied into the arena; keeps names unique by a suffix */
+#define IR_MAX_NAME 255 /* characters; what can be printed must be short enough to be read */
+void ir_set_name(ir_func *f, ir_ref r, const char *name); /* copied into the arena, cut if longer; kept unique by a suffix */
 void ir_add_output(ir_func *f, const char *name, ir_ref r);
 void ir_add_update(ir_func *f, ir_ref state, ir_ref value);
 const ir_output *ir_find_output(const ir_func *f, const char *name); /* a result, not an update; NULL if absent */

@@ -89,8 +89,8 @@ static void lex_name(ir_lexer *l)
 		bad_char(l);
 		return;
 	}
-	if (l->at - l->name > SYN_MAX_NAME) {
-		ir_report(l->d, l->loc, IR_E_too_many, "characters in a name", (long long)SYN_MAX_NAME);
+	if (l->at - l->name > IR_MAX_NAME) {
+		ir_report(l->d, l->loc, IR_E_too_many, "characters in a name", (long long)IR_MAX_NAME);
 		l->tok = SYN_BAD;
 		return;
 	}
@@ -106,7 +106,7 @@ static void lex_number(ir_lexer *l)
 	l->tok = SYN_NUMBER;
 	l->at += *l->at == '-' || *l->at == '+';
 	while (l->at < l->end) {
-		bool exponent = l->at[-1] == 'e' || l->at[-1] == 'E';
+		bool exponent = l->at > l->start && (l->at[-1] == 'e' || l->at[-1] == 'E');
 
 		if (!is_name_char(l->at, l->end) && !(exponent && (*l->at == '-' || *l->at == '+')))
 			break;

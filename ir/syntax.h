@@ -10,14 +10,13 @@
 
 /* ---- limits: every one of them ends in a message, never in exhausted memory or stack ------------------ */
 
-#define SYN_MAX_LINE  (1 << 20)
-#define SYN_MAX_NAME  255
+#define SYN_MAX_LINE  (1 << 22) /* a printed line: SYN_MAX_LIST pairs of names fit */
 #define SYN_MAX_FUNC  4096
 #define SYN_MAX_INS   20000 /* after inlining: grouping keeps a bit per pair of instructions */
 #define SYN_MAX_LIST  4096  /* operands, parameters, results, sizes */
 #define SYN_MAX_DEPTH 64    /* calls within calls */
 #define SYN_MAX_NOTES 4     /* calls named behind an error, and the outermost */
-#define SYN_MAX_STEPS 1000000 /* statements that calls expand to */
+#define SYN_MAX_STEPS 500000 /* words of statements that calls expand to: time and memory are per word */
 
 /* ---- tokens ------------------------------------------------------------------------------------------- */
 

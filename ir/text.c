@@ -91,13 +91,13 @@ static void put_ins(const ir_func *f, ir_ref r, ir_str *out)
 	sb_putc(out, '\n');
 }
 
-/* Prints the leading inputs as parameters and returns how many there were. */
+/* Prints the leading inputs as parameters, as many as a list may have, and returns how many there were. */
 static ir_ref put_params(const ir_func *f, ir_str *out)
 {
 	ir_ref r = 0;
 
 	sb_putc(out, '(');
-	for (; r < f->n && f->ins[r].op == IR_input; r++) {
+	for (; r < f->n && r < SYN_MAX_LIST && f->ins[r].op == IR_input; r++) {
 		sb_put(out, r ? ", " : "");
 		put_value(f, r, out);
 		sb_put(out, ": ");

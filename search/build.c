@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/build.c -- from a point of the dense space to the text of a model.
  *
- *   x -> stem -> blocks -> activation -> latent -> stem -> blocks -> activation -> x's width -> sigmoid
+ *   x -> stem -> blocks -> activation -> latent -> stem -> blocks -> activation -> x's width -> sigmoid (none for data outside [0, 1])
  *
  * Two rules hold by construction: no path leads around the latent (each side adds only its own values), and the last
  * layer of every residual branch starts at zero with the activation in front of its layers, so that a deep model
@@ -76,5 +76,8 @@ void se_build(const se_space *sp, const se_genome *g, int64_t width, ir_str *out
 	s.letter = "d";
 	put_side(&s, "z");
 	sb_printf(out, "  o = dense<%lld>(dh)\n", (long long)width);
-	sb_put(out, "  y = sigmoid o\n  loss = mse(y, x)\n  return reconstruction=y, latent=z, loss=loss\n}\n");
+	if (sp->linear)
+		sb_put(out, "  loss = mse(o, x)\n  return reconstruction=o, latent=z, loss=loss\n}\n");
+	else
+		sb_put(out, "  y = sigmoid o\n  loss = mse(y, x)\n  return reconstruction=y, latent=z, loss=loss\n}\n");
 }

@@ -9,6 +9,7 @@
 #include "compiler/cc.h"
 #include "ir/base/cli.h"
 #include "search/cmd.h"
+#include "search/cmd_data.h"
 #include "search/driver.h"
 #include "search/output.h"
 #include "search/pool.h"
@@ -20,6 +21,7 @@
 
 typedef struct arguments {
 	se_options o;
+	le_source source;
 	const char *pruner, *jobs, *keep, *memory; /* read by check */
 	const char **models; /* what cli.h fills in */
 	bool json;
@@ -81,6 +83,8 @@ static int check(arguments *a)
 
 	if (!o->db)
 		return usage("--db FILE is missing: where the trials are kept");
+	if (le_source_given(&a->source) && !a->source.data)
+		return usage("what is said about the data needs --data beside it");
 	if (!o->data && access(o->db, F_OK) && errno == ENOENT) { /* other troubles are the store's to tell */
 		fprintf(stderr, "gradmill search: --db %s: no such file, and a new study needs --data (fashion-mnist, or an IDX "
 			"file)\n", o->db);
@@ -180,7 +184,7 @@ static int parse(int argc, char **argv, arguments *a)
 		"gradmill search --data fashion-mnist --db mine.db --models a.gm b.gm --epochs 5\n", 0, 0};
 	se_options *o = &a->o;
 	const ir_opt opt[] = {
-		{"data", IR_OPT_STRING, &o->data, 0, "D", "fashion-mnist, or an IDX(.gz) file"},
+		SE_DATA_OPTIONS(a->source),
 		{"db", IR_OPT_STRING, &o->db, 0, "FILE", "the trial history; made if it is not there"},
 		{"study", IR_OPT_STRING, &o->study, 0, "NAME", "one database may hold several (default)"},
 		{"trials", IR_OPT_INT, &o->trials, 1, "N", "trials of the study, earlier runs included (100 without --time)"},
@@ -191,16 +195,16 @@ static int parse(int argc, char **argv, arguments *a)
 		{"epochs", IR_OPT_INT, &o->epochs, 1, "E", "fix the epochs (3 to 16; 1 with --models)"},
 		{"batch", IR_OPT_INT, &o->batch, 1, "B", "fix the batch size (32 to 256; 128 with --models)"},
 		{"limit-train", IR_OPT_INT, &o->limit_train, 1, "N", "train on N rows only"},
-		{"sampler", IR_OPT_STRING, &o->sampler, 0, "NAME", "who proposes trials: random, evolution or local (random)"},
+		{"sampler", IR_OPT_STRING, &o->sampler, 0, "random|evolution|local", "who proposes trials (random)"},
 		{"delay", IR_OPT_INT, &o->delay, 1, "D", "a proposal knows results at least D trials back; at most D workers (8)"},
 		{"pruner", IR_OPT_STRING, &a->pruner, 0, "NAME", "who stops bad trials early (none)"},
-		{"jobs", IR_OPT_STRING, &a->jobs, 0, "J", "workers, 1 to 16, or auto: one per core, idle cores help the others (auto)"},
+		{"jobs", IR_OPT_STRING, &a->jobs, 0, "J|auto", "workers, 1 to 16; auto: one per core, idle cores help the others (auto)"},
 		{"threads", IR_OPT_INT, &o->threads, 1, "T", "threads of each worker (cores / jobs)"},
 		{"trial-time", IR_OPT_TIME, &o->trial_time, 0, "TIME", "a trial that takes longer has failed; 0: no limit (1h)"},
 		{"trial-memory", IR_OPT_STRING, &a->memory, 0, "SIZE", "of a worker, beside the data (four fifths of the machine's / jobs)"},
 		{"seed", IR_OPT_INT, &o->seed, 0, "S", "same seed, same trials (0)"},
 		{"finalists", IR_OPT_INT, &o->finalists, 0, "K", "trials that see the test rows at the end (3)"},
-		{"keep", IR_OPT_STRING, &a->keep, 0, "K", "keep the weights of the best K trials, all or none, in DB.weights (as before, or 1)"},
+		{"keep", IR_OPT_STRING, &a->keep, 0, "K|all|none", "keep the weights of the best K trials in DB.weights (as before, or 1)"},
 		{"as-new", IR_OPT_STRING, &o->as_new, 0, "NAME", "go on with --study as a new study of that name: on another machine or version"},
 		{"profile", IR_OPT_FLAG, &o->profile, 0, NULL, "keep where each trial's time goes, kernel by kernel (v_kernels)"},
 		{"quiet", IR_OPT_FLAG, &o->quiet, 0, NULL, "no progress"},
@@ -240,12 +244,19 @@ int se_cmd_search(int argc, char **argv)
 	arguments a = {.o = {.study = "default", .seed = SE_UNSET, .limit_train = SE_UNSET, .latent = SE_UNSET,
 		.epochs = SE_UNSET, .batch = SE_UNSET, .delay = SE_UNSET, .finalists = 3, .time = -1, .trial_time = 3600}};
 	int rc = parse(argc, argv, &a);
+	ir_str data;
 
 	if (rc >= 0)
 		return rc;
+	sb_init(&data);
+	if (a.source.data) {
+		le_source_print(&a.source, &data);
+		a.o.data = data.s;
+	}
 	rc = check(&a);
 	if (!rc)
 		rc = run(&a);
+	sb_fini(&data);
 	free(a.models);
 	return rc;
 }

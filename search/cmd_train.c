@@ -14,15 +14,17 @@
 #include "compiler/model_file.h"
 #include "ir/base/cli.h"
 #include "search/cmd.h"
+#include "search/cmd_data.h"
 #include "search/learn/learn.h"
 
 #define EXIT_USAGE 64
 
 /* What the user asked for, before it is checked. */
 typedef struct options {
-	const char *data, *schedule, *optimizer, *precision;
+	le_source source;
+	const char *schedule, *optimizer, *precision;
 	bool tune;
-	const char *init, *save, *loss_log, *save_grads;
+	const char *init, *save, *loss_log, *save_grads, *save_state, *resume;
 	int64_t batch, epochs, seed, limit_train, threads, max_steps;
 	double lr, momentum, adam_eps, weight_decay, clip_norm;
 	bool shuffle, test, json;
@@ -37,7 +39,7 @@ typedef struct job {
 	ir_module *module;
 	cc_context *context;
 	le_data data;
-	le_weights init;
+	le_weights init, state;
 	le_config cfg;
 	le_result result;
 	double t0;
@@ -47,7 +49,9 @@ typedef struct job {
 static const ir_command command = {
 	.name = "train", .operands = "FILE.gm", .summary = "train one model and print its losses",
 	.examples = "  gradmill train model.gm --data fashion-mnist --epochs 5 --save weights.safetensors\n"
-		    "  gradmill train model.gm --data fashion-mnist --init w.safetensors --no-shuffle --loss-log loss.csv\n",
+		    "  gradmill train model.gm --data fashion-mnist --init w.safetensors --no-shuffle --loss-log loss.csv\n"
+		    "  gradmill train model.gm --data fashion-mnist --epochs 50 --save-state s.safetensors\n"
+		    "  gradmill train model.gm --data fashion-mnist --epochs 50 --save-state s.safetensors --resume s.safetensors\n",
 	.min_operands = 1, .max_operands = 1,
 };
 
@@ -56,12 +60,12 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 {
 	le_config c = le_config_default();
 	const ir_opt table[] = {
-		{"data", IR_OPT_STRING, &o->data, 0, "D", "fashion-mnist or an IDX(.gz) file"},
+		SE_DATA_OPTIONS(o->source),
 		{"epochs", IR_OPT_INT, &o->epochs, 0, "E", "passes over the training rows (10)"},
 		{"batch", IR_OPT_INT, &o->batch, 1, "B", "rows per step (128); the last partial batch is dropped"},
 		{"lr", IR_OPT_FLOAT, &o->lr, 0, "R", "learning rate (0.001)"},
-		{"schedule", IR_OPT_STRING, &o->schedule, 0, "S", "constant or cosine: from lr to 0 over all steps"},
-		{"optimizer", IR_OPT_STRING, &o->optimizer, 0, "X", "adam, adamw or sgd"},
+		{"schedule", IR_OPT_STRING, &o->schedule, 0, "constant|cosine", "cosine: from lr to 0 over all steps (constant)"},
+		{"optimizer", IR_OPT_STRING, &o->optimizer, 0, "adam|adamw|sgd", "(adam)"},
 		{"momentum", IR_OPT_FLOAT, &o->momentum, 0, "M", "of sgd (0)"},
 		{"adam-eps", IR_OPT_FLOAT, &o->adam_eps, 0, "E", "of adam and adamw (1e-8)"},
 		{"weight-decay", IR_OPT_FLOAT, &o->weight_decay, 0, "W", "of adamw, on matrices only (0)"},
@@ -73,11 +77,15 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 		 "all rows of the training file in the order of the file, no validation rows"},
 		{"init", IR_OPT_STRING, &o->init, 0, "W.safetensors", "initial weights"},
 		{"save", IR_OPT_STRING, &o->save, 0, "W.safetensors", "write the final weights"},
+		{"save-state", IR_OPT_STRING, &o->save_state, 0, "S.safetensors",
+		 "write where the training stands, after every epoch and on ^C"},
+		{"resume", IR_OPT_STRING, &o->resume, 0, "S.safetensors",
+		 "go on from there, with the same options; under a constant schedule --epochs may be more"},
 		{"save-grads", IR_OPT_STRING, &o->save_grads, 0, "G.safetensors",
 		 "write the gradients of the first step, before clipping"},
 		{"loss-log", IR_OPT_STRING, &o->loss_log, 0, "L.csv", "write step,loss for every step"},
-		{"threads", IR_OPT_INT, &o->threads, 1, "T", "default: all processors this process may use"},
-		{"precision", IR_OPT_STRING, &o->precision, 0, "P", "f32, f64 or bf16 (f32)"},
+		{"threads", IR_OPT_INT, &o->threads, 1, "T", "threads (all processors this process may use)"},
+		{"precision", IR_OPT_STRING, &o->precision, 0, "f32|f64|bf16", "bf16: of operands of products only (f32)"},
 		{"tune", IR_OPT_FLAG, &o->tune, 0, NULL, "choose the schedule by measurement; results stay the same"},
 		{"test", IR_OPT_FLAG, &o->test, 0, NULL, "evaluate the test rows at the end"},
 		{"json", IR_OPT_FLAG, &o->json, 0, NULL, "print one JSON object"},
@@ -106,7 +114,7 @@ static int usage(const char *text, const char *what)
 static int configure(const options *o, le_config *c)
 {
 	*c = le_config_default();
-	if (!o->data)
+	if (!o->source.data)
 		return usage("--data is missing", "");
 	if (!cc_precision_find(o->precision, &c->precision))
 		return usage("--precision must be f32, f64 or bf16, not ", o->precision);
@@ -117,6 +125,9 @@ static int configure(const options *o, le_config *c)
 		return usage("--optimizer must be adam, adamw or sgd, not ", o->optimizer);
 	if (o->threads > CC_MAX_THREADS)
 		return usage("--threads: at most 1024", "");
+	if (o->init && o->resume)
+		return usage("--resume has its own weights: no --init", "");
+	c->save_state = o->save_state;
 	c->objective.momentum = o->momentum;
 	c->objective.eps = o->adam_eps;
 	c->objective.weight_decay = o->weight_decay;
@@ -183,7 +194,23 @@ static bool progress(void *ctx, int64_t epoch, double train_loss, double val_los
 
 /* ---- results ------------------------------------------------------------------------------------------------ */
 
-static void print_json(const le_result *r)
+/* Errors beside what there is to explain; NAN without rows. */
+typedef struct normal {
+	double val, test;
+} normal;
+
+static normal normalise(const le_data *data, const le_result *r)
+{
+	normal n = {NAN, NAN};
+
+	if (!isnan(r->val_mse))
+		n.val = r->val_mse / le_data_variance(data, data->val, data->nval);
+	if (!isnan(r->test_mse))
+		n.test = r->test_mse / le_data_variance(data, data->test, data->ntest);
+	return n;
+}
+
+static void print_json(const le_result *r, const normal *n)
 {
 	ir_str s;
 
@@ -194,6 +221,10 @@ static void print_json(const le_result *r)
 	sb_put_json_real(&s, r->val_loss);
 	sb_put(&s, ", \"test_loss\": ");
 	sb_put_json_real(&s, r->test_loss);
+	sb_put(&s, ", \"val_nmse\": ");
+	sb_put_json_real(&s, n->val);
+	sb_put(&s, ", \"test_nmse\": ");
+	sb_put_json_real(&s, n->test);
 	sb_printf(&s, ", \"epochs\": %lld, \"steps\": %lld, \"wall_s\": %.3f, \"compile_ms\": %.3f, \"params\": %lld}\n",
 		  (long long)r->epochs, (long long)r->steps, r->wall_s, r->compile_ms, (long long)r->params);
 	fputs(s.s, stdout);
@@ -208,7 +239,7 @@ static void print_times(const le_result *r, double elapsed)
 	       "compile     %.1f ms of that\n", elapsed, r->wall_s, r->compile_ms);
 }
 
-static void print_text(const le_result *r, double elapsed)
+static void print_text(const le_result *r, const normal *n, double elapsed)
 {
 	if (isfinite(r->train_loss))
 		printf("train loss  %.9g\n", r->train_loss);
@@ -218,10 +249,14 @@ static void print_text(const le_result *r, double elapsed)
 		printf("val loss    %.9g\n", r->val_loss);
 	if (!isnan(r->val_mse) && r->val_mse != r->val_loss)
 		printf("val mse     %.9g\n", r->val_mse);
+	if (!isnan(n->val))
+		printf("val nmse    %.9g\n", n->val);
 	if (!isnan(r->test_loss))
 		printf("test loss   %.9g\n", r->test_loss);
 	if (!isnan(r->test_mse) && r->test_mse != r->test_loss)
 		printf("test mse    %.9g\n", r->test_mse);
+	if (!isnan(n->test))
+		printf("test nmse   %.9g\n", n->test);
 	printf("epochs      %lld\nsteps       %lld\nparams      %lld\n", (long long)r->epochs, (long long)r->steps,
 	       (long long)r->params);
 	print_times(r, elapsed);
@@ -247,19 +282,28 @@ static ir_status write_log(job *j)
 /* Whatever was reached is written and printed, also after NaN or an interrupt; s says how the run ended. */
 static ir_status deliver(job *j, ir_status s)
 {
+	normal n;
 	ir_status t = IR_OK, u = IR_OK;
 
 	if (j->o->loss_log)
 		t = write_log(j);
 	if (j->o->save && j->result.weights.n) {
-		const char *meta[] = {"format", "gradmill", "ir", j->text.s};
+		const char *meta[] = {"format", "gradmill", "ir", j->text.s, "scaling", NULL};
+		ir_str scaling;
 
-		u = le_weights_write(j->o->save, &j->result.weights, meta, 2, j->d);
+		sb_init(&scaling);
+		if (j->data.scale.width) {
+			le_scale_print(&j->data.scale, &scaling);
+			meta[5] = scaling.s;
+		}
+		u = le_weights_write(j->o->save, &j->result.weights, meta, meta[5] ? 3 : 2, j->d);
+		sb_fini(&scaling);
 	}
+	n = normalise(&j->data, &j->result);
 	if (j->o->json)
-		print_json(&j->result);
+		print_json(&j->result, &n);
 	else
-		print_text(&j->result, rt_seconds() - j->t0); /* main sees whether it was written */
+		print_text(&j->result, &n, rt_seconds() - j->t0); /* main sees whether it was written */
 	return s != IR_OK ? s : t != IR_OK ? t : u;
 }
 
@@ -274,14 +318,20 @@ static ir_status load(job *j, const char *path)
 	if (s != IR_OK)
 		return s;
 	cc_model_messages(j->d); /* warnings */
-	if ((s = le_data_load(o->data, j->cfg.seed, o->limit_train, &j->data, j->d)) != IR_OK)
+	if ((s = le_data_load(&o->source, j->cfg.seed, o->limit_train, &j->data, j->d)) != IR_OK)
 		return s;
+	le_warn_range(j->module, &j->data, j->d);
 	if (!o->shuffle)
 		le_data_use_all(&j->data, o->limit_train);
 	if (o->init) {
 		if ((s = le_weights_read(o->init, &j->init, j->d)) != IR_OK)
 			return s;
 		j->cfg.init = &j->init;
+	}
+	if (o->resume) {
+		if ((s = le_weights_read(o->resume, &j->state, j->d)) != IR_OK)
+			return s;
+		j->cfg.resume = &j->state;
 	}
 	return cc_context_new(&co, &j->context, j->d);
 }
@@ -325,7 +375,7 @@ static bool can_write(const char *path)
 /* A path with a slip in it should not cost a training. */
 static ir_status check_outputs(job *j)
 {
-	const char *const path[] = {j->o->save, j->o->loss_log, j->o->save_grads};
+	const char *const path[] = {j->o->save, j->o->loss_log, j->o->save_grads, j->o->save_state};
 
 	for (size_t i = 0; i < sizeof path / sizeof *path; i++) {
 		if (!path[i] || can_write(path[i]))
@@ -349,7 +399,9 @@ static ir_status run(job *j, const char *path)
 	catch_interrupt();
 	s = le_train(j->context, j->module, &j->data, &j->cfg, progress, j, &j->result, j->d);
 	clear_line(j);
-	if (s == IR_OK || s == IR_ENAN || s == IR_EINTR)
+	if (s == IR_EINTR && j->o->save_state && !ir_diag_count(j->d, IR_ERROR))
+		fprintf(stderr, "gradmill train: after step %lld; --resume %s goes on\n", (long long)j->result.steps, j->o->save_state);
+	if (s == IR_OK || s == IR_ENAN || s == IR_EINTR || s == IR_EIO || s == IR_EFULL)
 		s = deliver(j, s);
 	return s;
 }
@@ -378,6 +430,7 @@ int se_cmd_train(int argc, char **argv)
 	cc_model_messages(j.d);
 	le_result_free(&j.result);
 	le_weights_free(&j.init);
+	le_weights_free(&j.state);
 	le_data_free(&j.data);
 	if (j.context)
 		cc_context_free(j.context);

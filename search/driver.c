@@ -228,7 +228,7 @@ ir_status se_driver_death(se_driver *v, size_t who, const se_death *death)
 	}
 	if (v->floor_worker == (int)who) {
 		v->floor_worker = -1;
-		if (v->floor_asked)
+		if (v->floor_asked != SE_NO_FLOOR)
 			return se_driver_floor_death(v, death);
 	}
 	if (!i || i->state != SE_RUNNING)
@@ -433,6 +433,7 @@ ir_status se_search(const se_options *o, se_summary *out, bool *usage, ir_diag *
 	v->o = o;
 	v->d = d;
 	v->final_number = v->final_worker = v->floor_worker = v->data = -1;
+	v->floor_asked = SE_NO_FLOOR;
 	v->arena = ar_open();
 	stops = asked = 0;
 	catch_signals();

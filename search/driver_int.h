@@ -12,6 +12,7 @@
 #include "search/trial.h"
 
 #define SE_MAX_FLOORS 16
+#define SE_NO_FLOOR (-1)
 #define SE_PACK_SIZES 40
 #define SE_PACK_TEAMS 6
 
@@ -69,7 +70,7 @@ typedef struct se_driver {
 	int64_t floor[SE_MAX_FLOORS]; /* latent sizes whose floor is still to be found, while trials run */
 	size_t nfloor;
 	int floor_worker; /* who does it: the fitted PCA stays in that worker; -1: nobody yet */
-	int64_t floor_asked; /* what that worker is busy with; 0: no floor */
+	int64_t floor_asked; /* what that worker is busy with; SE_NO_FLOOR: nothing */
 	int floor_deaths;    /* of workers, on that floor */
 	bool floor_again;    /* it is to be asked for once more */
 	int64_t floor_lost[SE_MAX_FLOORS]; /* floors that this run has given up */

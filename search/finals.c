@@ -14,7 +14,7 @@
 
 static void want_floor(se_driver *v, int64_t latent, const se_table *known)
 {
-	bool skip = latent <= 0 || v->nfloor == SE_MAX_FLOORS;
+	bool skip = latent < 0 || v->nfloor == SE_MAX_FLOORS;
 
 	for (size_t i = 0; i < known->nrow; i++)
 		skip |= known->cell[i].i == latent;
@@ -24,7 +24,7 @@ static void want_floor(se_driver *v, int64_t latent, const se_table *known)
 		v->floor[v->nfloor++] = latent;
 }
 
-/* Every latent size that trials may have. One worker finds their floors first while the others train. */
+/* Every latent size that trials may have, and none: predicting the mean. One worker finds their floors first while the others train. */
 ir_status se_driver_plan_floors(se_driver *v)
 {
 	int row = se_param_find(v->space, "latent");
@@ -34,8 +34,11 @@ ir_status se_driver_plan_floors(se_driver *v)
 	ir_status st = se_store_select(v->store, "SELECT latent FROM x_floor WHERE study_id = ?1", &(se_arg){NULL, v->study.id},
 				       1, a, &t, v->d);
 
+	if (st == IR_OK)
+		want_floor(v, 0, &t);
 	for (size_t i = 0; st == IR_OK && i < v->nmodel; i++)
-		want_floor(v, v->model[i].latent, &t);
+		if (v->model[i].latent > 0)
+			want_floor(v, v->model[i].latent, &t);
 	for (int i = 0; st == IR_OK && row >= 0 && i < se_param_choices(&v->space->param[row]); i++) {
 		g.v[row] = i;
 		want_floor(v, (int64_t)se_genome_number(v->space, &g, "latent"), &t);
@@ -58,7 +61,7 @@ bool se_driver_ask_floor(se_driver *v, size_t who)
 
 static void floor_done(se_driver *v, int64_t latent)
 {
-	v->floor_asked = 0;
+	v->floor_asked = SE_NO_FLOOR;
 	v->floor_deaths = 0;
 	if (v->nfloor && v->floor[0] == latent)
 		memmove(v->floor, v->floor + 1, --v->nfloor * sizeof *v->floor);
@@ -71,7 +74,7 @@ ir_status se_driver_floor_death(se_driver *v, const se_death *death)
 	int64_t latent = v->floor_asked;
 	char what[128];
 
-	v->floor_asked = 0;
+	v->floor_asked = SE_NO_FLOOR;
 	v->floor_again = death->external || ++v->floor_deaths < MAX_FLOOR_DEATHS;
 	if (v->floor_again)
 		return IR_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/main.c -- the command table and nothing else. To add a command: cmd_x.c in the layer it drives, its
- * prototype in that layer's cmd.h, one row here. */
+ * prototype in that layer's cmd.h, one row here. Overview, manual page and completion follow (help.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,87 +8,75 @@
 #include "compiler/cmd.h"
 #include "runtime/rt.h"
 #include "ir/base/arena.h"
-#include "ir/base/str.h"
 #include "search/cmd.h"
+#include "search/help.h"
 #include "search/learn/learn.h"
 
-typedef struct command {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const char *summary; /* NULL: not listed */
-} command;
+static int help(int argc, char **argv);
+static int completion(int argc, char **argv);
 
-static const command commands[] = {
-	{"search", se_cmd_search, "search for the best model; goes on with a study that exists"},
-	{"train", se_cmd_train, "train one model"},
-	{"trials", se_cmd_trials, "list the trials of a study"},
-	{"best", se_cmd_best, "show or export the best trial"},
-	{"show", se_cmd_show, "everything about one trial"},
-	{"replay", se_cmd_replay, "train a trial again and compare it to the bit"},
-	{"status", se_cmd_status, "how a search is getting on"},
-	{"stop", se_cmd_stop, "end a running search"},
-	{"query", se_cmd_query, "ask the trial history in SQL"},
-	{"backup", se_cmd_backup, "copy the trial history, also while a search writes it"},
-	{"check", cc_cmd_check, "verify a model: bottleneck, gradients, JIT against interpreter"},
-	{"bench", cc_cmd_bench, "measure a model's training step"},
-	{"opt", cc_cmd_opt, "run compiler passes on a model"},
-	{"compile", cc_cmd_compile, "write IR, plan, assembly or an object of a model"},
-	{"ops", cc_cmd_ops, "the manual of the IR's operations"},
-	{"worker", se_cmd_worker, NULL},
+static const se_command commands[] = {
+	{"search", se_cmd_search, false},
+	{"train", se_cmd_train, false},
+	{"apply", se_cmd_apply, false},
+	{"trials", se_cmd_trials, false},
+	{"best", se_cmd_best, false},
+	{"show", se_cmd_show, false},
+	{"replay", se_cmd_replay, false},
+	{"report", se_cmd_report, false},
+	{"status", se_cmd_status, false},
+	{"stop", se_cmd_stop, false},
+	{"query", se_cmd_query, false},
+	{"backup", se_cmd_backup, false},
+	{"check", cc_cmd_check, false},
+	{"bench", cc_cmd_bench, false},
+	{"opt", cc_cmd_opt, false},
+	{"compile", cc_cmd_compile, false},
+	{"ops", cc_cmd_ops, false},
+	{"help", help, false},
+	{"completion", completion, false},
+	{"worker", se_cmd_worker, true},
+	{NULL, NULL, false},
 };
-
-#define NCOMMAND (sizeof commands / sizeof *commands)
-
-static const command *find(const char *name)
-{
-	for (size_t i = 0; i < NCOMMAND; i++)
-		if (!strcmp(commands[i].name, name))
-			return &commands[i];
-	return NULL;
-}
-
-static void print_usage(FILE *to)
-{
-	fputs("usage: gradmill COMMAND [OPTION ...]\n\n", to);
-	for (size_t i = 0; i < NCOMMAND; i++)
-		if (commands[i].summary)
-			fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
-	fputs("\n'gradmill help COMMAND' or 'gradmill COMMAND --help' shows examples and options.\n", to);
-}
-
-static int unknown(const char *name)
-{
-	const command *near = NULL;
-	size_t best = 3; /* further away is no typo */
-
-	for (size_t i = 0; i < NCOMMAND; i++) {
-		size_t d = ir_distance(name, commands[i].name);
-
-		if (commands[i].summary && d < best)
-			best = d, near = &commands[i];
-	}
-	fprintf(stderr, "gradmill: unknown command '%s'\n", name);
-	if (near)
-		fprintf(stderr, "did you mean '%s'?\n", near->name);
-	else
-		fputs("'gradmill help' lists the commands\n", stderr);
-	return 64;
-}
 
 static int help(int argc, char **argv)
 {
-	const command *c;
-	char *args[] = {NULL, (char[]){"--help"}, NULL};
+	return se_cmd_help(commands, argc, argv);
+}
 
-	if (argc < 2) {
-		print_usage(stdout);
-		return 0;
-	}
-	c = find(argv[1]);
+static int completion(int argc, char **argv)
+{
+	return se_cmd_completion(commands, argc, argv);
+}
+
+static const se_command *find(const char *name)
+{
+	for (const se_command *c = commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c;
+	return NULL;
+}
+
+static int run(int argc, char **argv)
+{
+	const se_command *c = find(argv[0]);
+
 	if (!c)
-		return unknown(argv[1]);
-	args[0] = argv[1];
-	return c->run(2, args);
+		return se_unknown_command(commands, argv[0], false);
+	rt_set_budget(rt_memory() / 10 * 9); /* a model too large for the machine is a message, not the end of others */
+	cc_weight_file = &le_weight_reader;
+	return c->run(argc, argv);
+}
+
+static int print_overview(FILE *to)
+{
+	ir_str out;
+
+	sb_init(&out);
+	se_put_overview(commands, &out);
+	fputs(out.s, to);
+	sb_fini(&out);
+	return to == stderr ? 64 : 0;
 }
 
 /* Buffered data that never reached its file is a failed command, whatever the command thought. */
@@ -125,26 +113,20 @@ static bool set_fault(const char *name)
 
 int main(int argc, char **argv)
 {
-	const command *c;
 	bool counts;
 	int rc;
 
 	ir_oom_end = end_without_memory;
-	if (argc < 2) {
-		print_usage(stderr);
-		return 64;
-	}
+	if (argc < 2)
+		return print_overview(stderr);
 	if (!strcmp(argv[1], "--version")) {
 		puts("gradmill " SE_VERSION);
 		return finish(0);
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
-		return finish(help(argc - 1, argv + 1));
-	rt_set_budget(rt_memory() / 10 * 9); /* a model too large for the machine is a message, not the end of others */
-	cc_weight_file = &le_weight_reader;
-	c = find(argv[1]);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return finish(print_overview(stdout));
 	counts = set_fault(argv[1]);
-	rc = finish(c ? c->run(argc - 1, argv + 1) : unknown(argv[1]));
+	rc = finish(run(argc - 1, argv + 1));
 	if (counts)
 		fprintf(stderr, "gradmill: %ld requests for memory\n", ir_fault_count());
 	return rc;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "search/pool.h"
+#include "search/study.h"
 #include "search/trial.h"
 
 typedef struct again {
@@ -95,7 +96,7 @@ static ir_status on_message(again *g, const se_message *m)
 static ir_status share_data(again *g, const se_study *st)
 {
 	le_data data;
-	ir_status s = le_data_load(st->data, (uint64_t)st->seed, st->limit_train, &data, g->d);
+	ir_status s = se_study_data(st, g->a, &data, g->d);
 
 	if (s == IR_OK)
 		s = le_data_share(&data, g->pool.data, g->d);
@@ -151,13 +152,14 @@ static ir_status find_task(again *g, se_store *s, const se_study *st, se_space *
 
 	if (!se_space_init(sp, st->space, &fix))
 		return fail(g, IR_EUNAVAILABLE, "the study has a space that this version does not know");
+	se_space_fit(sp, st->width, st->ntrain);
 	status = se_store_history(s, st->id, sp, g->a, &row, &n, g->d);
 	if (status != IR_OK)
 		return status;
 	g->row = find_row(row, n, number);
 	if (!g->row)
 		return fail(g, IR_ENOINPUT, "there is no finished trial of that number");
-	g->task = (se_message){.kind = SE_M_task, .number = number, .ir = g->row->ir, .seed = st->seed};
+	g->task = (se_message){.kind = SE_M_task, .number = number, .ir = g->row->ir, .seed = st->seed, .save_below = NAN};
 	se_settings(sp, &g->row->genome, &g->task);
 	return IR_OK;
 }
@@ -232,7 +234,7 @@ ir_status se_replay_nan(se_store *s, const se_study *st, int64_t number, int thr
 
 	*out = (le_nan){.blame = LE_BLAME_NOBODY};
 	if (status == IR_OK)
-		status = le_data_load(st->data, (uint64_t)st->seed, st->limit_train, &data, d);
+		status = se_study_data(st, a, &data, d);
 	if (status == IR_OK)
 		status = cc_context_new(&options, &c, d);
 	if (status == IR_OK)

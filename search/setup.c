@@ -225,6 +225,8 @@ static ir_status open_space(se_driver *v)
 	v->space = ar_new(v->arena, se_space, 1);
 	if (!se_space_init(v->space, v->study.space, &fix) || !kind)
 		return se_driver_say(v, IR_EINPUT, "unknown space or sampler");
+	if (v->study.id)
+		se_space_fit(v->space, v->study.width, v->study.ntrain);
 	v->sampler = se_sampler_new(kind, v->space, (uint64_t)v->study.seed, v->study.delay);
 	return IR_OK;
 }
@@ -387,8 +389,12 @@ static ir_status take_data(se_driver *v, const le_data *data)
 {
 	se_study *s = &v->study;
 	char key[IR_KEY_CHARS];
-	ir_status st = fits_data(v, data);
+	ir_status st;
 
+	if (!s->id && !v->before)
+		se_space_fit(v->space, data->table.width, (int64_t)data->ntrain);
+	v->space->linear = !data->unit;
+	st = fits_data(v, data);
 	if (st != IR_OK)
 		return st;
 	ir_key_print(data->key, key);
@@ -407,7 +413,7 @@ static ir_status take_data(se_driver *v, const le_data *data)
 ir_status se_driver_load_data(se_driver *v)
 {
 	le_data data;
-	ir_status st = le_data_load(v->study.data, (uint64_t)v->study.seed, v->study.limit_train, &data, v->d);
+	ir_status st = se_study_data(&v->study, v->arena, &data, v->d);
 
 	if (st == IR_OK)
 		st = take_data(v, &data);

@@ -4,6 +4,7 @@
 #include "search/space.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "ir/base/arena.h"
 
@@ -90,6 +91,49 @@ bool se_space_init(se_space *sp, const char *name, const se_limits *fix)
 		return true;
 	}
 	return false;
+}
+
+#define NARROW 128       /* columns: from here on every latent size is a compression */
+#define USUAL_WIDTH 784 /* of the rows that rates of plain momentum were chosen for: the loss is a mean over columns */
+#define FEW 8192         /* rows: of fewer, an epoch has so few steps that it takes more of them */
+
+/* The choices of row i become list's that are at most `most`, or its first; the default point moves along. */
+static void restrict_to(se_space *sp, int i, const char *const *list, double most)
+{
+	se_param *p = &sp->param[i];
+	int n = 0, skip = 0;
+
+	while (list[n] && (n == 0 || strtod(list[n], NULL) <= most))
+		n++;
+	skip = n > SE_MAX_FITTED ? n - SE_MAX_FITTED : 0;
+	for (int k = skip; k < n; k++)
+		sp->fitted[i][k - skip] = list[k];
+	p->choice = sp->fitted[i];
+	p->usual = fmin(p->usual, n - skip - 1);
+}
+
+static void stretch(se_param *p, double by)
+{
+	p->low *= by;
+	p->high *= by;
+	p->usual *= by;
+}
+
+void se_space_fit(se_space *sp, int64_t width, int64_t ntrain)
+{
+	static const char *const latents[] = {"1", "2", "4", "8", "16", "32", NULL};
+	static const char *const batches[] = {"32", "64", "128", "256", NULL};
+	int latent = se_param_find(sp, "latent"), batch = se_param_find(sp, "batch"), epochs = se_param_find(sp, "epochs");
+	int sgd = se_param_find(sp, "lr_sgd");
+
+	if (latent >= 0 && se_param_choices(&sp->param[latent]) > 1 && width < NARROW)
+		restrict_to(sp, latent, latents, (double)width / 2);
+	if (batch >= 0 && se_param_choices(&sp->param[batch]) > 1 && ntrain < 256)
+		restrict_to(sp, batch, batches, (double)ntrain);
+	if (epochs >= 0 && sp->param[epochs].low < sp->param[epochs].high && ntrain > 0 && ntrain < FEW)
+		stretch(&sp->param[epochs], (double)(FEW / ntrain));
+	if (sgd >= 0 && width < NARROW)
+		stretch(&sp->param[sgd], (double)width / USUAL_WIDTH);
 }
 
 int se_param_find(const se_space *sp, const char *name)

@@ -11,6 +11,7 @@
 #include "runtime/rt.h"
 
 #define SE_MAX_PARAMS 24
+#define SE_MAX_FITTED 8 /* choices of a parameter that depends on the data */
 
 typedef enum se_kind { SE_INT, SE_FLOAT, SE_CHOICE } se_kind;
 
@@ -35,6 +36,8 @@ typedef struct se_space {
 	se_param param[SE_MAX_PARAMS];
 	const char *pinned[SE_MAX_PARAMS][2]; /* choice lists of one, for what the command line fixed */
 	char pin_text[SE_MAX_PARAMS][24];
+	const char *fitted[SE_MAX_PARAMS][SE_MAX_FITTED + 1]; /* and for what the data do not allow */
+	bool linear; /* models end in a linear layer: the data leave [0, 1]. False at first */
 } se_space;
 
 /* A point: one internal value per row, NAN where the row's condition does not hold. */
@@ -50,6 +53,10 @@ typedef struct se_limits {
 /* "dense": residual autoencoders of dense layers. "models": nothing to vary, the models are given. False if there is
  * no space of that name. The space points into itself: never copy it. */
 bool se_space_init(se_space *sp, const char *name, const se_limits *fix);
+
+/* Leaves out what makes no sense for such data: latents larger than half of a narrow row, batches that no training set
+ * fills. Few rows get more epochs, narrow ones smaller rates of plain momentum. Done once; depends on nothing else, so that a study that goes on has the same space. */
+void se_space_fit(se_space *sp, int64_t width, int64_t ntrain);
 
 int se_param_find(const se_space *sp, const char *name); /* -1 if absent */
 int se_param_choices(const se_param *p);

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const char se_schema_sql[], se_schema_2_sql[], se_schema_3_sql[]; /* schema.sql, schema_2.sql, .. */
+extern const char se_schema_sql[], se_schema_2_sql[], se_schema_3_sql[], se_schema_4_sql[]; /* schema.sql, schema_2.sql, .. */
 
 /* Row v takes a file of version v to version v + 1; 0: no tables at all. To add one: schema_N.sql, which ends with
  * PRAGMA user_version = N, its embed() in CMakeLists.txt, a row here. */
-static const char *const schema_step[] = {se_schema_sql, se_schema_2_sql, se_schema_3_sql};
+static const char *const schema_step[] = {se_schema_sql, se_schema_2_sql, se_schema_3_sql, se_schema_4_sql};
 
 #define SCHEMA_VERSION (int)(sizeof schema_step / sizeof *schema_step)
 #define ALEMBIC "v3.2.0.a"

@@ -55,6 +55,18 @@ static bool agree(const se_options *o, const se_study *old, se_study *st, ir_dia
 	return ok;
 }
 
+ir_status se_study_data(const se_study *st, ir_arena *a, le_data *out, ir_diag *d)
+{
+	le_source src;
+
+	*out = (le_data){0};
+	if (!le_source_parse(st->data, a, &src)) {
+		refuse(d, "--data", "the study's own text about its data is damaged");
+		return IR_EINPUT;
+	}
+	return le_data_load(&src, (uint64_t)st->seed, st->limit_train, out, d);
+}
+
 static int64_t or_zero(int64_t v)
 {
 	return v == SE_UNSET ? 0 : v;
@@ -63,7 +75,7 @@ static int64_t or_zero(int64_t v)
 static bool fresh(const se_options *o, se_study *st, ir_diag *d)
 {
 	if (!o->data)
-		return refuse(d, "--data", "a new study needs it (fashion-mnist, or an IDX file)");
+		return refuse(d, "--data", "a new study needs it: fashion-mnist, or a file (gradmill search --help)");
 	st->name = o->study;
 	st->data = o->data;
 	st->space = o->models ? "models" : o->space ? o->space : "dense";

@@ -3,13 +3,15 @@
 #ifndef SEARCH_STUDY_H
 #define SEARCH_STUDY_H
 
+#include "search/data/data.h"
 #include "search/store.h"
 
 #define SE_UNSET INT64_MIN /* an option that was not given: a new study takes the default, an old one keeps its own */
 
 typedef struct se_options {
 	const char *db, *study;
-	const char *data, *space, *sampler; /* NULL: unset */
+	const char *data;                   /* le_source_print of what the command line says; NULL: unset */
+	const char *space, *sampler;        /* NULL: unset */
 	const char *const *models;          /* NULL-terminated file names; NULL: sample */
 	int64_t seed, limit_train, latent, epochs, batch, delay; /* SE_UNSET */
 	int64_t trials;  /* of the study, all runs together; 0: no limit */
@@ -24,6 +26,9 @@ typedef struct se_options {
 	bool profile;          /* trials of this run count where their steps' time goes */
 	ir_arena *texts; /* with models: theirs, into which messages point; outlives the messages */
 } se_options;
+
+/* The rows of a study; its text says what the data are. */
+IR_MUSTUSE ir_status se_study_data(const se_study *st, ir_arena *a, le_data *out, ir_diag *d);
 
 /* Fills *st (all but id, data_key, sizes, target, build, which the data and a worker tell) from options and defaults, or
  * from the study that exists. False after a message for every option at fault: a study is one experiment, and two

@@ -152,12 +152,21 @@ static bool is_worth_saving(const se_message *t, const char *key, double value)
 	return t->save && (!t->weights_key || !strcmp(t->weights_key, key)) && (isnan(t->save_below) || value <= t->save_below);
 }
 
-static ir_status save(const se_message *t, const le_weights *w, ir_str *cause)
+/* The scaling goes with the weights: without it they mean nothing. */
+static ir_status save(const se_message *t, const le_weights *w, const le_scale *scale, ir_str *cause)
 {
-	const char *const metadata[] = {"ir", t->ir};
+	const char *metadata[] = {"ir", t->ir, "scaling", NULL};
 	ir_diag *d = ir_diag_new();
-	ir_status st = le_weights_write(t->save, w, metadata, 1, d);
+	ir_str scaling;
+	ir_status st;
 
+	sb_init(&scaling);
+	if (scale->width) {
+		le_scale_print(scale, &scaling);
+		metadata[3] = scaling.s;
+	}
+	st = le_weights_write(t->save, w, metadata, metadata[3] ? 2 : 1, d);
+	sb_fini(&scaling);
 	if (st != IR_OK)
 		sb_put(cause, ir_diag_size(d) ? ir_diag_get(d, 0)->text : ir_status_text(st));
 	ir_diag_free(d);
@@ -223,7 +232,7 @@ static bool run_task(worker *w, const se_message *t)
 	st = se_trial_run(w->context, &w->data, t, &how, &r, &cause);
 	ir_key_print(r.weights_key, key);
 	if (st == IR_OK && is_worth_saving(t, key, value_of(&r)))
-		saved = save(t, &r.weights, &cause); /* its failure is no fault of the trial: the cause is of the file */
+		saved = save(t, &r.weights, &w->data.scale, &cause); /* its failure is no fault of the trial: the cause is of the file */
 	ok = send_result(w, t, st, &r, key, saved, cause.n ? cause.s : NULL);
 	if (st == IR_OK && !t->test)
 		keep_weights(w, t->number, &r);
@@ -241,11 +250,11 @@ static bool find_floor(worker *w, const se_message *ask)
 	ir_status st = IR_OK;
 
 	if (!w->pca)
-		st = le_pca_fit(&data->table, data->train, data->ntrain, w->team, &w->pca);
-	if (st == IR_OK) {
-		m.value = le_pca_mse(w->pca, &data->table, data->val, data->nval, (int)ask->latent, w->team);
-		m.test_value = le_pca_mse(w->pca, &data->table, data->test, data->ntest, (int)ask->latent, w->team);
-	}
+		st = le_floor_fit(data, w->team, &w->pca);
+	if (st == IR_OK)
+		st = le_floor_mse(w->pca, data, data->val, data->nval, (int)ask->latent, w->team, &m.value);
+	if (st == IR_OK)
+		st = le_floor_mse(w->pca, data, data->test, data->ntest, (int)ask->latent, w->team, &m.test_value);
 	return se_wire_send(&w->wire, &m);
 }
 

@@ -62,14 +62,6 @@ static bool sweep(cc_grad_ctx *g, const ir_func *primal, size_t from, ir_ref *ad
 	return true;
 }
 
-static bool is_bound(const ir_func *f, ir_diag *d)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (ir_type_has_batch(&f->ins[i].type))
-			return ir_report(d, f->ins[i].loc, IR_E_unbound_batch), false;
-	return true;
-}
-
 static void add_gradient_output(cc_grad_ctx *g, const ir_func *f, ir_ref x, ir_ref dx)
 {
 	const char *name = f->ins[x].name ? f->ins[x].name : ar_printf(g->f->arena, "%u", x);
@@ -89,7 +81,7 @@ ir_func *cc_grad(const ir_func *f, const char *loss, const ir_ref *wrt, size_t n
 	ir_ref *adj;
 	const ir_type *t;
 
-	if (!is_bound(f, d))
+	if (!cc_check_bound(f, d))
 		return NULL;
 	if (!out)
 		return ir_report(d, (ir_loc){0}, IR_E_no_output, f->name, loss), NULL;
@@ -122,7 +114,7 @@ ir_func *cc_vjp(const ir_func *f, ir_arena *a, ir_diag *d)
 	bool *active = ar_new(a, bool, f->n);
 	size_t from = 0, ndy = 0;
 
-	if (!is_bound(f, d))
+	if (!cc_check_bound(f, d))
 		return NULL;
 	memset(adj, 0xff, f->n * sizeof *adj);
 	memset(active, 1, f->n);

@@ -75,6 +75,5 @@ static ir_ref rewrite(void *ctx, ir_func *dst, const ir_func *src, ir_ref i, con
 
 ir_func *cc_pass_legalize(const ir_func *f, ir_arena *a, ir_diag *d)
 {
-	(void)d;
-	return cc_rewrite(f, a, rewrite, NULL);
+	return cc_check_bound(f, d) ? cc_rewrite(f, a, rewrite, NULL) : NULL; /* sizes decide how sums are split */
 }

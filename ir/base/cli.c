@@ -41,17 +41,21 @@ __attribute__((format(printf, 2, 3))) static int usage_error(const cli *cl, cons
 
 /* ---- the table for getopt ---------------------------------------------------------------------------- */
 
-static bool takes_value(const ir_opt *o)
+bool ir_opt_takes_value(const ir_opt *o)
 {
 	return o->kind != IR_OPT_FLAG && o->kind != IR_OPT_OFF;
 }
 
-/* "output|o" -> 'o', or 0 */
-static char short_name(const ir_opt *o)
+char ir_opt_short(const ir_opt *o)
 {
 	const char *bar = strchr(o->name, '|');
 
 	return bar ? bar[1] : 0;
+}
+
+int ir_opt_length(const ir_opt *o)
+{
+	return (int)strcspn(o->name, "|");
 }
 
 static void cli_init(cli *cl, const ir_command *c, const ir_opt *opt, size_t n)
@@ -65,14 +69,14 @@ static void cli_init(cli *cl, const ir_command *c, const ir_opt *opt, size_t n)
 	*s++ = ':'; /* a missing value is reported as ':' */
 	*s++ = 'h';
 	for (size_t i = 0; i < n; i++) {
-		size_t len = strcspn(opt[i].name, "|");
+		size_t len = (size_t)ir_opt_length(&opt[i]);
 
 		cl->name[i] = ir_xmalloc(len + 1, 1);
 		memcpy(cl->name[i], opt[i].name, len);
-		cl->lng[i] = (struct option){cl->name[i], takes_value(&opt[i]), NULL, CODE_OPT + (int)i};
-		if (short_name(&opt[i])) {
-			*s++ = short_name(&opt[i]);
-			if (takes_value(&opt[i]))
+		cl->lng[i] = (struct option){cl->name[i], ir_opt_takes_value(&opt[i]), NULL, CODE_OPT + (int)i};
+		if (ir_opt_short(&opt[i])) {
+			*s++ = ir_opt_short(&opt[i]);
+			if (ir_opt_takes_value(&opt[i]))
 				*s++ = ':';
 		}
 	}
@@ -94,7 +98,7 @@ static const ir_opt *find_code(const cli *cl, int code)
 	if (code >= CODE_OPT && code < CODE_OPT + (int)cl->n)
 		return &cl->opt[code - CODE_OPT];
 	for (size_t i = 0; i < cl->n; i++)
-		if (code && short_name(&cl->opt[i]) == code)
+		if (code && ir_opt_short(&cl->opt[i]) == code)
 			return &cl->opt[i];
 	return NULL;
 }
@@ -240,6 +244,15 @@ static int refused(const cli *cl, int code, char **argv)
 	return unknown_long(cl, argv[optind - 1]);
 }
 
+/* A row of the help; what does not fit into the left column has a line of its own. */
+static void print_row(const char *left, const char *right)
+{
+	if (strlen(left) > 30)
+		printf("  %s\n  %-30s %s\n", left, "", right);
+	else
+		printf("  %-30s %s\n", left, right);
+}
+
 static void print_help(const cli *cl)
 {
 	const ir_command *c = cl->c;
@@ -250,15 +263,15 @@ static void print_help(const cli *cl)
 	       c->operands ? c->operands : "", c->summary);
 	for (size_t i = 0; i < cl->n; i++) {
 		const ir_opt *o = &cl->opt[i];
-		char left[64], brief[8] = "    ";
+		char left[96], brief[8] = "    ";
 
-		if (short_name(o))
-			snprintf(brief, sizeof brief, "-%c, ", short_name(o));
-		snprintf(left, sizeof left, "%s--%s%s%s", brief, cl->name[i], takes_value(o) ? " " : "",
-			 takes_value(o) ? o->arg ? o->arg : "VALUE" : "");
-		printf("  %-30s %s\n", left, o->help ? o->help : "");
+		if (ir_opt_short(o))
+			snprintf(brief, sizeof brief, "-%c, ", ir_opt_short(o));
+		snprintf(left, sizeof left, "%s--%s%s%s", brief, cl->name[i], ir_opt_takes_value(o) ? " " : "",
+			 ir_opt_takes_value(o) ? o->arg ? o->arg : "VALUE" : "");
+		print_row(left, o->help ? o->help : "");
 	}
-	printf("  %-30s %s\n", "-h, --help", "this text");
+	print_row("-h, --help", "this text");
 }
 
 static int check_operands(const cli *cl, int n, char **operand)
@@ -272,11 +285,24 @@ static int check_operands(const cli *cl, int n, char **operand)
 	return -1;
 }
 
+/* ---- parsing, or showing the table ------------------------------------------------------------------ */
+
+/* Set while ir_cli_describe runs a command. Tables hold addresses of the command's own variables and cannot outlive it, so the
+ * reader comes to the table and not the table to the reader. */
+static struct {
+	ir_cli_reader *read;
+	void *to;
+} reader;
+
 int ir_cli_parse(const ir_command *c, const ir_opt *opt, size_t n, int argc, char **argv, char ***operand)
 {
 	cli cl;
 	int code, rc = -1;
 
+	if (reader.read) {
+		reader.read(reader.to, c, opt, n);
+		return 0;
+	}
 	cli_init(&cl, c, opt, n);
 	optind = 0; /* GNU: start afresh, also behind an earlier parse */
 	opterr = 0;
@@ -297,4 +323,35 @@ int ir_cli_parse(const ir_command *c, const ir_opt *opt, size_t n, int argc, cha
 	}
 	cli_fini(&cl);
 	return rc;
+}
+
+void ir_cli_describe(int (*run)(int argc, char **argv), ir_cli_reader *read, void *to)
+{
+	char *argv[] = {(char[]){"describe"}, NULL};
+
+	reader.read = read;
+	reader.to = to;
+	run(1, argv);
+	reader.read = NULL;
+}
+
+static ir_choice_kind choice_kind(const char *s, int n)
+{
+	if (islower((unsigned char)*s) || isdigit((unsigned char)*s))
+		return IR_CHOICE_WORD;
+	if (memchr(s, '.', (size_t)n) || (n == 4 && !memcmp(s, "FILE", 4)) || (n == 3 && !memcmp(s, "DIR", 3)) ||
+	    (n == 2 && !memcmp(s, "DB", 2)))
+		return IR_CHOICE_FILE;
+	return IR_CHOICE_OTHER;
+}
+
+bool ir_cli_choice(const char **at, ir_choice *out)
+{
+	if (!*at || !**at)
+		return false;
+	out->text = *at;
+	out->n = (int)strcspn(*at, "|");
+	out->kind = choice_kind(out->text, out->n);
+	*at += out->n + (out->text[out->n] == '|');
+	return true;
 }

@@ -74,26 +74,6 @@ static bool write_all(int fd, const void *data, size_t n)
 	return true;
 }
 
-/* ok: what was done with the file so far; the first failure is the one that errno keeps. */
-static bool close_file(int fd, bool ok)
-{
-	int why = errno;
-
-	if (close(fd) != 0 && ok)
-		return false;
-	errno = why;
-	return ok;
-}
-
-static ir_status write_direct(const char *path, const void *data, size_t n)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return failed();
-	return close_file(fd, write_all(fd, data, n)) ? IR_OK : failed();
-}
-
 /* Makes the rename itself durable. Some file systems cannot: then the contents are still whole. */
 static void sync_folder(const char *path)
 {
@@ -128,44 +108,103 @@ static int open_temp(const char *path, ir_str *temp)
 	return fd;
 }
 
-/* old: the file that is replaced, whose mode stays; NULL if there is none. */
-static ir_status write_renamed(const char *path, const struct stat *old, const void *data, size_t n, bool sync)
-{
-	ir_str temp;
-	ir_status st;
-	int fd, why;
-	bool ok;
+struct ir_out {
+	int fd;
+	int why; /* errno of the first failure; 0: none yet */
+	ir_str path, temp; /* what is replaced at the end by what; temp empty: a device or pipe, written directly */
+};
 
-	sb_init(&temp);
-	fd = open_temp(path, &temp);
-	ok = fd >= 0;
-	if (ok) {
-		ok = write_all(fd, data, n) && (!old || fchmod(fd, old->st_mode & 07777) == 0) && (!sync || fsync(fd) == 0);
-		ok = close_file(fd, ok) && rename(temp.s, path) == 0;
-	}
-	st = ok ? IR_OK : failed();
-	why = errno; /* the caller's message has it */
-	if (fd >= 0 && !ok)
-		unlink(temp.s);
-	else if (ok && sync)
-		sync_folder(path);
-	sb_fini(&temp);
-	errno = why;
-	return st;
+/* Opens the file that will take the place of path, whose mode stays if it is there. */
+static bool open_out(ir_out *o, const char *path)
+{
+	struct stat old;
+	char real[PATH_MAX];
+	bool there = stat(path, &old) == 0;
+
+	if (there && !S_ISREG(old.st_mode))
+		return (o->fd = open(path, O_WRONLY | O_CLOEXEC)) >= 0;
+	if (there && !realpath(path, real)) /* a link stays a link; its target is replaced */
+		return false;
+	sb_put(&o->path, there ? real : path);
+	o->fd = open_temp(o->path.s, &o->temp);
+	return o->fd >= 0 && (!there || fchmod(o->fd, old.st_mode & 07777) == 0);
+}
+
+static void note(ir_out *o, bool ok)
+{
+	if (!ok && !o->why)
+		o->why = errno ? errno : EIO;
+}
+
+ir_status ir_out_open(const char *path, ir_out **out)
+{
+	ir_out *o = ir_xmalloc(1, sizeof *o);
+
+	o->fd = -1;
+	sb_init(&o->path);
+	sb_init(&o->temp);
+	note(o, open_out(o, path));
+	*out = o->why ? NULL : o;
+	if (o->why)
+		ir_out_drop(o);
+	return *out ? IR_OK : failed();
+}
+
+ir_status ir_out_put(ir_out *o, const void *data, size_t n)
+{
+	if (!o->why)
+		note(o, write_all(o->fd, data, n));
+	errno = o->why;
+	return o->why ? failed() : IR_OK;
+}
+
+/* Frees o. Its file gets its name if nothing failed, or else is gone. */
+static ir_status finish(ir_out *o, bool sync)
+{
+	bool renames = o->fd >= 0 && o->temp.n;
+	int why;
+
+	if (!o->why && renames && sync)
+		note(o, fsync(o->fd) == 0);
+	if (o->fd >= 0)
+		note(o, close(o->fd) == 0);
+	if (!o->why && renames)
+		note(o, rename(o->temp.s, o->path.s) == 0);
+	if (o->why && renames)
+		unlink(o->temp.s);
+	else if (renames && sync)
+		sync_folder(o->path.s);
+	why = o->why;
+	sb_fini(&o->path);
+	sb_fini(&o->temp);
+	free(o);
+	if (why)
+		errno = why;
+	return why ? failed() : IR_OK;
+}
+
+ir_status ir_out_close(ir_out *o)
+{
+	return finish(o, true);
+}
+
+void ir_out_drop(ir_out *o)
+{
+	if (!o)
+		return;
+	o->why = o->why ? o->why : ECANCELED;
+	finish(o, false);
 }
 
 static ir_status write_file(const char *path, const void *data, size_t n, bool sync)
 {
-	struct stat st;
-	char real[PATH_MAX];
+	ir_out *o;
+	ir_status s = ir_out_open(path, &o);
 
-	if (stat(path, &st) != 0)
-		return write_renamed(path, NULL, data, n, sync);
-	if (!S_ISREG(st.st_mode))
-		return write_direct(path, data, n);
-	if (!realpath(path, real)) /* a link stays a link; its target is replaced */
-		return failed();
-	return write_renamed(real, &st, data, n, sync);
+	if (s != IR_OK)
+		return s;
+	note(o, write_all(o->fd, data, n));
+	return finish(o, sync);
 }
 
 ir_status ir_file_write(const char *path, const void *data, size_t n)

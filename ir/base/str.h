@@ -39,7 +39,15 @@ IR_MUSTUSE ir_status ir_file_read(const char *path, size_t max, ir_str *b);
  * space; IR_EIO otherwise. The reason is in errno, what was there before is still there. */
 IR_MUSTUSE ir_status ir_file_write(const char *path, const void *data, size_t n);
 
-/* The same without waiting for the disk: after a power failure the file may be there and hold anything. For caches
+/* The same piece by piece, for what is too large to be held twice: nothing has the name path before ir_out_close. Errors
+ * are IR_EIO with the reason in errno; after one, the others fail too. */
+typedef struct ir_out ir_out;
+IR_MUSTUSE ir_status ir_out_open(const char *path, ir_out **out);
+IR_MUSTUSE ir_status ir_out_put(ir_out *o, const void *data, size_t n);
+IR_MUSTUSE ir_status ir_out_close(ir_out *o);
+void ir_out_drop(ir_out *o); /* as if it had never been opened; NULL is allowed */
+
+/* ir_file_write without waiting for the disk: after a power failure the file may be there and hold anything. For caches
  * whose files carry a checksum. */
 IR_MUSTUSE ir_status ir_file_write_fast(const char *path, const void *data, size_t n);
 

@@ -1,47 +1,158 @@
 /* SPDX-License-Identifier: Apache-2.0
  * search/data/data.h -- data sets: readers of files, the split into training, validation and test rows, scaling, one copy
  * for all workers. The lowest part of search/: knows nothing of models, training or the store. Prefix le_.
- * To add a kind of file: a reader here that makes a table of it, one row in the table of kinds in load.c. */
+ * To add a kind of file: a reader here that makes a table of it, one row in the table of kinds in kinds.c. */
 #ifndef SEARCH_DATA_DATA_H
 #define SEARCH_DATA_DATA_H
 
 #include "runtime/rt.h"
 
+/* A file as it was when it was mapped. */
+typedef struct le_stamp {
+	uint64_t bytes, offset, device, inode, changed; /* offset: of the first element; changed: nanoseconds */
+} le_stamp;
+
 /* A table of rows. u8 pixels mean v / 255 (rounded to f32); f32 is used as it is. */
 typedef struct le_table {
 	ir_dtype dtype; /* IR_U8 or IR_F32 */
 	int64_t rows, width;
-	void *data; /* rt_alloc; rows * width elements */
+	void *data;       /* rt_alloc; rows * width elements; of a mapped file: read-only and owned by map */
+	char **column;    /* width names from the file's header, heap; NULL: none */
+	int64_t shape[2]; /* height and width if a row is one grey picture, else 0 */
+	void *map;        /* NULL, or the file in memory: it may be larger than that, so its pages come and go */
+	size_t map_bytes;
+	int fd;           /* of that file */
+	le_stamp stamp;   /* of that file */
 } le_table;
 
 void le_table_free(le_table *t);
 
+/* Labels of rows: label[i] indexes class_name. */
+typedef struct le_labels {
+	int64_t n;
+	int32_t *label;
+	size_t nclass;
+	char **class_name; /* sorted: by value if all are whole numbers, else by bytes */
+} le_labels;
+
+void le_labels_free(le_labels *l);
+
 /* ---- readers -------------------------------------------------------------------------------------------------
  * Nothing in a file is believed: sizes are multiplied with overflow checks and compared with the file before anything is
- * allocated. IR_EINPUT with a message that names file and byte offset (or line); IR_ENOINPUT if it is not there. */
+ * allocated, and memory for compressed input grows with what arrives. IR_EINPUT with a message that names file and byte
+ * offset (text: line and column); IR_ENOINPUT if it is not there. Rows, columns and lines are counted from 1. NaN stays
+ * what it is; infinite values and values beyond f32 are refused, because no training survives them. */
 
 /* IDX or IDX.gz. Images of any rank become rows x (product of the other dimensions). */
 IR_MUSTUSE ir_status le_idx_read(const char *path, le_table *out, ir_diag *d);
 
+/* .npy or .npy.gz, versions 1 to 3. b1 u1 i1 u2 i2 u4 i4 u8 i8 f2 f4 f8 in either byte order and either order of the
+ * elements; u1 becomes u8, all else f32 (whole numbers beyond 2^24 and f8 are rounded). Rank 1 is one column. */
+IR_MUSTUSE ir_status le_npy_read(const char *path, le_table *out, ir_diag *d);
+
+/* One array of a .npz file, with or without ".npy" at the end of its name; NULL: the only one. */
+IR_MUSTUSE ir_status le_npz_read(const char *path, const char *member, le_table *out, ir_diag *d);
+
+/* Columns by name or by number, which counts from 1; a name goes before a number. */
+typedef struct le_csv_options {
+	const char *label; /* the column that holds labels; NULL: none */
+	const char *drop;  /* columns to leave out, separated by commas; NULL: none */
+} le_csv_options;
+
+/* .csv, .tsv or .txt, gzip or not: commas, semicolons or tabs (whichever is most frequent in line 1), RFC 4180 quotes. The
+ * first line is a header if one of its fields is neither a number nor missing. Missing (NaN): empty, NA, N/A, NaN, nan,
+ * null, ?. Always f32. o may be NULL; labels may be NULL when o names no label column, and is empty then. */
+IR_MUSTUSE ir_status le_csv_read(const char *path, const le_csv_options *o, le_table *out, le_labels *labels, ir_diag *d);
+
+/* All *.png (or *.PNG) of a folder, in the byte order of their names. One size; all grey, or all colour (height x width x 3).
+ * 16 bits become 8; an alpha channel must be opaque and is dropped; no gamma. */
+IR_MUSTUSE ir_status le_png_read(const char *dir, le_table *out, ir_diag *d);
+
+/* Numbers and nothing else, little-endian, never taken for gzip. spec is type and shape of one row: "u8:28x28", "f32:784". */
+IR_MUSTUSE ir_status le_raw_read(const char *path, const char *spec, le_table *out, ir_diag *d);
+
+/* Labels from a file of their own: IDX(.gz) with one byte per row, .npy(.gz) of whole numbers, or text(.gz) with a label in
+ * every line (there is no header). */
+IR_MUSTUSE ir_status le_labels_read(const char *path, le_labels *out, ir_diag *d);
+
+/* Any of these, by what path is: see the table in kinds.c. path may be FILE.npz:MEMBER. raw_spec: NULL, or the file is raw.
+ * o and labels as above; a label column in a file that has no columns is an error. */
+IR_MUSTUSE ir_status le_table_read(const char *path, const char *raw_spec, const le_csv_options *o, le_table *out,
+				   le_labels *labels, ir_diag *d);
+
+/* ---- what the data are ---------------------------------------------------------------------------------------- */
+
+/* What --data and the options beside it say; NULL: not given. Texts are the caller's. */
+typedef struct le_source {
+	const char *data;    /* "fashion-mnist" (Debian package dataset-fashion-mnist), a file or a folder of pictures */
+	const char *val;     /* file of the validation rows, instead of a part of data */
+	const char *test;    /* file of the test rows */
+	const char *split;   /* "80/10/10": per cent of data for training, validation, test */
+	const char *labels;  /* file with a label per row of data, or a column of it by name or number */
+	const char *only;    /* train and validate on rows with this label */
+	const char *drop;    /* columns that are left out: names or numbers, by commas */
+	const char *shape;   /* of a row in a file without a header: "u8:28x28", "f32:784" */
+	const char *missing; /* "refuse" (the default) or "mean": a missing value becomes its column's mean of the training rows */
+	const char *scale;   /* "auto" (the default), "none" or "standard" */
+} le_source;
+
+/* One text for all of it, for the trial history: the name alone, or a JSON object if there is more to say. */
+void le_source_print(const le_source *s, ir_str *out);
+/* The reverse; texts live in a. False: that is no such text. */
+bool le_source_parse(const char *text, ir_arena *a, le_source *out);
+bool le_source_given(const le_source *s); /* is any of it? */
+
 /* ---- data sets ----------------------------------------------------------------------------------------------- */
 
-/* What a run trains on: training and test rows in one table, split by index. */
+/* x -> (x - mean) / std, column by column, in double and rounded once; NaN -> 0, which is the mean. */
+typedef struct le_scale {
+	int64_t width;
+	double *mean, *std; /* heap; std > 0 */
+} le_scale;
+
+/* {"mean": [..], "std": [..]} with enough digits for the same bits. */
+void le_scale_print(const le_scale *s, ir_str *out);
+bool le_scale_parse(const char *text, le_scale *out); /* to be freed; false: no such text */
+void le_scale_free(le_scale *s);
+void le_scale_row(const le_scale *s, const float *x, float *y);   /* as the model sees it; x == y allowed */
+void le_unscale_row(const le_scale *s, const float *x, float *y); /* back */
+
+/* What a run trains on: training, validation and test rows in one table, split by index. */
 typedef struct le_data {
 	char *name;     /* as given: "fashion-mnist" or a path */
-	le_table table; /* training file's rows first, then the test file's */
+	le_table table; /* rows of data, then those of the validation file, then those of the test file; scaled unless mapped */
 	uint32_t *train, *val, *test; /* row numbers */
 	size_t ntrain, nval, ntest;
-	ir_key key; /* content: bytes of the table and the three index lists */
+	le_scale scale; /* width 0: none. What was done to the rows of the table; of a mapped one: what le_data_rows does */
+	bool unit;      /* every training value is in [0, 1], as a sigmoid's are */
+	int32_t *label; /* per row of the table, -1: none; NULL: no labels. Not in a mapped data set */
+	int64_t nclass;
+	char **class_name;
+	ir_key key; /* content: bytes of the table, the three index lists, the scaling */
 	void *map;  /* NULL: name, table and lists are owned; else they lie in this memory, which nobody may write to */
 	size_t map_bytes;
 } le_data;
 
-/* name: "fashion-mnist" (Debian package dataset-fashion-mnist; a missing one is IR_ENOINPUT and names the package) or
- * an IDX(.gz) file; test rows are then a seeded tenth. val is a seeded random tenth of the training rows, taken before
- * limit_train (0 = all) cuts the rest. The split depends on seed and the number of rows only. Every failure has a
- * message. */
-IR_MUSTUSE ir_status le_data_load(const char *name, uint64_t seed, int64_t limit_train, le_data *out, ir_diag *d);
+/* Without --val and --test-data they are seeded random parts of the rows: a tenth for test, then a tenth of the rest for
+ * validation, or as split says; limit_train (0 = all) cuts training rows behind that. The split depends on seed and the
+ * number of rows only. Floats whose training values leave [0, 1] are standardised on the training rows (scale "auto"). Every
+ * failure has a message: IR_ENOINPUT if a file is not there, IR_EINPUT for what is wrong in one or with the options. */
+IR_MUSTUSE ir_status le_data_load(const le_source *src, uint64_t seed, int64_t limit_train, le_data *out, ir_diag *d);
 void le_data_free(le_data *t); /* owned or mapped */
+
+/* The same for a model that is trained already: its scaling (width 0: none) instead of one fitted here, and one row is
+ * enough. */
+IR_MUSTUSE ir_status le_data_open(const le_source *src, const le_scale *scale, uint64_t seed, int64_t limit_train, le_data *out,
+				  ir_diag *d);
+
+/* Mean squared distance from the training rows' mean, per element, of the rows idx: an error divided by it is normalised, so
+ * that 1 is what predicting the mean gives. */
+double le_data_variance(const le_data *t, const uint32_t *idx, size_t n);
+
+/* A table that stays in its file is read by copies: n rows as the model sees them, [n][width]. Rows that the file has lost in
+ * the meantime are NaN. */
+bool le_data_staged(const le_data *t);
+void le_data_rows(const le_data *t, const uint32_t *rows, size_t n, float *out);
 
 /* An empty file in memory for one data set. *fd, 3 or above and close-on-exec, is the caller's to close; -1 after a message. */
 IR_MUSTUSE ir_status le_share_new(int *fd, ir_diag *d);

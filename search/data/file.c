@@ -14,51 +14,38 @@
 
 ir_status le_file_fail(const le_file *f, ir_status s, const char *fmt, ...)
 {
-	char text[256];
+	char text[600];
+	ir_str shown;
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	return le_complain(f->d, s, f->path, text);
+	sb_init(&shown);
+	sb_put_visible(&shown, text, strlen(text));
+	le_complain(f->d, s, f->path, shown.s);
+	sb_fini(&shown);
+	return s;
 }
 
-ir_status le_file_open(le_file *f, const char *path, ir_diag *d)
+/* ---- where bytes come from ---------------------------------------------------------------------------------------- */
+
+static ir_status plain_some(const le_file *f, void *to, size_t n, size_t *got)
 {
-	struct stat st;
-	unsigned char magic[2];
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang us */
+	ssize_t now;
 
-	*f = (le_file){.path = path, .d = d};
-	if (fd < 0)
-		return le_file_fail(f, errno == ENOENT || errno == ENOTDIR ? IR_ENOINPUT : IR_EIO, "%s", strerror(errno));
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
-		return le_file_fail(f, IR_EINPUT, "not a regular file");
-	}
-	f->size = (uint64_t)st.st_size;
-	f->compressed = pread(fd, magic, 2, 0) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
-	f->gz = gzdopen(fd, "rb");
-	if (!f->gz) {
-		close(fd);
-		return le_file_fail(f, IR_ENOMEM, "out of memory");
-	}
-	gzbuffer(f->gz, 1 << 17);
-	return IR_OK;
+	do
+		now = read(f->fd, to, n < MAX_READ ? n : MAX_READ);
+	while (now < 0 && errno == EINTR);
+	*got = now < 0 ? 0 : (size_t)now;
+	return now < 0 ? le_file_fail(f, IR_EIO, "%s", strerror(errno)) : IR_OK;
 }
 
-void le_file_close(le_file *f)
-{
-	if (f->gz)
-		gzclose(f->gz);
-	f->gz = NULL;
-}
-
-/* What zlib has against the file: nothing more to read, or a message. */
-static ir_status read_failed(const le_file *f)
+/* What zlib has against the file. */
+static ir_status gzip_failed(const le_file *f)
 {
 	int code;
-	const char *why = gzerror(f->gz, &code);
+	const char *why = gzerror(f->from, &code), *text = strstr(why, ": "); /* "<fd:3>: why" */
 
 	if (code == Z_ERRNO)
 		return le_file_fail(f, IR_EIO, "%s", strerror(errno));
@@ -67,24 +54,74 @@ static ir_status read_failed(const le_file *f)
 	if (code == Z_BUF_ERROR) /* the compressed stream stops in the middle */
 		return le_file_fail(f, IR_EINPUT, "truncated: the gzip data end at byte offset %llu of what they unpack to",
 				    (unsigned long long)f->at);
-	return le_file_fail(f, IR_EINPUT, "damaged gzip data at byte offset %llu: %s", (unsigned long long)f->at, why);
+	return le_file_fail(f, IR_EINPUT, "damaged gzip data at byte offset %llu: %s", (unsigned long long)f->at,
+			    text ? text + 2 : why);
 }
+
+static ir_status gzip_some(const le_file *f, void *to, size_t n, size_t *got)
+{
+	int code = Z_OK, now = gzread(f->from, to, (unsigned)(n < MAX_READ ? n : MAX_READ));
+
+	*got = now < 0 ? 0 : (size_t)now;
+	if (now == 0)
+		gzerror(f->from, &code);
+	return now < 0 || (now == 0 && code != Z_OK && code != Z_STREAM_END) ? gzip_failed(f) : IR_OK;
+}
+
+ir_status le_file_open_plain(le_file *f, const char *path, ir_diag *d)
+{
+	struct stat st;
+
+	*f = (le_file){.path = path, .d = d, .some = plain_some, .sized = true};
+	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang us */
+	if (f->fd < 0)
+		return le_file_fail(f, errno == ENOENT || errno == ENOTDIR ? IR_ENOINPUT : IR_EIO, "%s", strerror(errno));
+	if (fstat(f->fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return le_file_fail(f, IR_EINPUT, "not a regular file");
+	f->size = (uint64_t)st.st_size;
+	return IR_OK;
+}
+
+ir_status le_file_open(le_file *f, const char *path, ir_diag *d)
+{
+	unsigned char magic[2];
+	ir_status s = le_file_open_plain(f, path, d);
+
+	if (s != IR_OK || pread(f->fd, magic, 2, 0) != 2 || magic[0] != 0x1f || magic[1] != 0x8b)
+		return s;
+	f->from = gzdopen(f->fd, "rb");
+	if (!f->from)
+		return le_file_fail(f, IR_ENOMEM, "out of memory");
+	gzbuffer(f->from, 1 << 17);
+	f->fd = -1; /* zlib's now */
+	f->some = gzip_some;
+	f->compressed = true;
+	f->sized = false;
+	return IR_OK;
+}
+
+void le_file_close(le_file *f)
+{
+	if (f->some == gzip_some)
+		gzclose(f->from);
+	if (f->fd >= 0)
+		close(f->fd);
+	*f = (le_file){.fd = -1};
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------------------- */
 
 ir_status le_file_some(le_file *f, void *to, size_t n, size_t *got)
 {
 	*got = 0;
 	while (*got < n) {
-		size_t want = n - *got < MAX_READ ? n - *got : MAX_READ;
-		int code = Z_OK, now = gzread(f->gz, (char *)to + *got, (unsigned)want);
+		size_t now;
+		ir_status s = f->some(f, (char *)to + *got, n - *got, &now);
 
-		if (now == 0)
-			gzerror(f->gz, &code);
-		if (now < 0 || (now == 0 && code != Z_OK && code != Z_STREAM_END))
-			return read_failed(f);
-		if (now == 0)
-			break;
-		*got += (size_t)now;
-		f->at += (uint64_t)now;
+		if (s != IR_OK || now == 0)
+			return s;
+		*got += now;
+		f->at += now;
 	}
 	return IR_OK;
 }
@@ -99,11 +136,11 @@ ir_status le_file_exact(le_file *f, void *to, size_t n, const char *what)
 	return s;
 }
 
-static ir_status check_size(const le_file *f, uint64_t bytes)
+ir_status le_file_check_size(const le_file *f, uint64_t bytes)
 {
 	unsigned long long end = f->at + bytes;
 
-	if (f->compressed || end == f->size)
+	if (!f->sized || end == f->size)
 		return IR_OK;
 	if (end > f->size)
 		return le_file_fail(f, IR_EINPUT, "truncated: the sizes ask for bytes up to offset %llu, the file ends at byte offset "
@@ -112,7 +149,7 @@ static ir_status check_size(const le_file *f, uint64_t bytes)
 			    (unsigned long long)f->size);
 }
 
-static ir_status check_end(le_file *f)
+ir_status le_file_check_end(le_file *f)
 {
 	size_t got;
 	char c;
@@ -124,32 +161,37 @@ static ir_status check_end(le_file *f)
 	return s;
 }
 
+ir_status le_file_grow(const le_file *f, uint64_t all, void **p, size_t *cap)
+{
+	size_t next = *cap ? 2 * *cap : f->compressed ? FIRST_STEP : (size_t)all;
+	ir_status s;
+
+	if (next > all)
+		next = (size_t)all;
+	s = *p ? rt_grow(p, *cap, next) : rt_alloc(next, p);
+	if (s != IR_OK)
+		return le_file_fail(f, s, "no memory for %zu bytes", next);
+	*cap = next;
+	return IR_OK;
+}
+
 ir_status le_file_rest(le_file *f, uint64_t bytes, void **out)
 {
 	size_t have = 0, cap = 0;
-	ir_status s = check_size(f, bytes);
+	ir_status s = le_file_check_size(f, bytes);
 	void *p = NULL;
 
 	*out = NULL;
 	while (s == IR_OK && have < bytes) {
-		size_t next = cap == 0 ? (f->compressed ? FIRST_STEP : (size_t)bytes) : 2 * cap;
-
-		if (next > bytes)
-			next = (size_t)bytes;
-		s = p ? rt_grow(&p, cap, next) : rt_alloc(next, &p);
-		if (s != IR_OK) {
-			le_file_fail(f, s, "no memory for %llu bytes", (unsigned long long)next);
-			break;
-		}
-		cap = next;
-		s = le_file_exact(f, (char *)p + have, cap - have, "the elements");
+		if ((s = le_file_grow(f, bytes, &p, &cap)) == IR_OK)
+			s = le_file_exact(f, (char *)p + have, cap - have, "the elements");
 		have = cap;
 	}
 	if (s == IR_OK)
-		s = check_end(f);
+		s = le_file_check_end(f);
 	if (s == IR_OK)
 		*out = p;
-	else if (p)
+	else
 		rt_free(p, cap);
 	return s;
 }

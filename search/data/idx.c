@@ -8,7 +8,7 @@
 static ir_status read_header(le_file *f, le_table *t, uint64_t *bytes)
 {
 	unsigned char h[4];
-	uint64_t total = 1, first = 0;
+	uint64_t total = 1, size[4] = {0};
 	ir_status s = le_file_exact(f, h, 4, "the magic number");
 
 	if (s != IR_OK)
@@ -22,24 +22,23 @@ static ir_status read_header(le_file *f, le_table *t, uint64_t *bytes)
 	for (int i = 0; i < h[3]; i++) {
 		unsigned char b[4];
 		unsigned long long at = f->at;
-		uint64_t dim;
 
 		if ((s = le_file_exact(f, b, 4, "the sizes")) != IR_OK)
 			return s;
-		dim = (uint64_t)b[0] << 24 | (uint64_t)b[1] << 16 | (uint64_t)b[2] << 8 | b[3];
-		if (dim < 1 || dim > LE_MAX_DIM)
+		size[i] = (uint64_t)b[0] << 24 | (uint64_t)b[1] << 16 | (uint64_t)b[2] << 8 | b[3];
+		if (size[i] < 1 || size[i] > LE_MAX_DIM)
 			return le_file_fail(f, IR_EINPUT, "size %llu at byte offset %llu is out of range: 1 to 2^31-1",
-				    (unsigned long long)dim, at);
-		if (__builtin_mul_overflow(total, dim, &total) || total > LE_MAX_BYTES)
+				    (unsigned long long)size[i], at);
+		if (__builtin_mul_overflow(total, size[i], &total) || total > LE_MAX_BYTES)
 			return le_file_fail(f, IR_EINPUT, "the sizes up to byte offset %llu multiply to more than 2^33 bytes",
 				    (unsigned long long)f->at);
-		if (i == 0)
-			first = dim;
 	}
-	if (total / first > LE_MAX_DIM)
+	if (total / size[0] > LE_MAX_DIM)
 		return le_file_fail(f, IR_EINPUT, "rows of %llu elements (byte offset 8) are too wide",
-			    (unsigned long long)(total / first));
-	*t = (le_table){IR_U8, (int64_t)first, (int64_t)(total / first), NULL};
+			    (unsigned long long)(total / size[0]));
+	*t = (le_table){.dtype = IR_U8, .rows = (int64_t)size[0], .width = (int64_t)(total / size[0])};
+	if (h[3] == 3)
+		t->shape[0] = (int64_t)size[1], t->shape[1] = (int64_t)size[2];
 	*bytes = total;
 	return IR_OK;
 }

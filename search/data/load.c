@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Data sets by name: one table, three lists of row numbers. Which rows are for validation depends on the seed and
- * the number of rows only, never on their order in memory or on threads; a limit on the training rows is taken
- * behind that, so that runs with more and fewer rows are judged on the same ones. */
+ * From what the data are to a data set: files into one table, labels, rows for training, validation and test, missing values,
+ * scaling. A table that may be larger than memory stays in its file (le_data_staged) and is scaled as it is read. */
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include "search/data/data_int.h"
 
 #define FASHION_DIR "/usr/share/datasets/fashion-mnist/"
-
-enum { SPLIT_VAL, SPLIT_TEST }; /* streams under RT_FOR_SPLIT */
+#define HASHED      ((uint64_t)1 << 26) /* bytes of a mapped table that are hashed at a time */
 
 char *le_text_copy(const char *s)
 {
@@ -27,36 +28,117 @@ ir_status le_complain(ir_diag *d, ir_status s, const char *name, const char *tex
 	return s;
 }
 
-/* *a becomes the rows of *a, then those of *b; *b is freed in any case. */
-static ir_status join(const char *name, le_table *a, le_table *b, ir_diag *d)
+/* ---- one table of several files -------------------------------------------------------------------------------------- */
+
+/* Bytes as floats, as the model would have seen them. */
+static ir_status widen(const char *name, le_table *t, ir_diag *d)
 {
-	size_t na = (size_t)(a->rows * a->width), nb = (size_t)(b->rows * b->width);
+	size_t n = (size_t)(t->rows * t->width);
+	void *f;
 	ir_status s;
 
-	if (a->width != b->width || a->dtype != b->dtype) {
-		le_table_free(b);
-		return le_complain(d, IR_EINPUT, name, "training and test rows differ in width");
-	}
-	s = rt_grow(&a->data, na, na + nb); /* u8 */
+	if (t->dtype == IR_F32)
+		return IR_OK;
+	if (t->map)
+		return le_complain(d, IR_EINPUT, name, "a file of bytes this large is used as it is, it cannot be standardised");
+	s = rt_alloc(n * sizeof(float), &f);
+	if (s != IR_OK)
+		return le_complain(d, s, name, ir_status_text(s));
+	for (size_t i = 0; i < n; i++)
+		((float *)f)[i] = (float)((const uint8_t *)t->data)[i] / 255;
+	rt_free(t->data, n);
+	t->data = f;
+	t->dtype = IR_F32;
+	return IR_OK;
+}
+
+/* *a becomes the rows of *a, then those of *b; *b is freed in any case. name: of b's file. */
+static ir_status join(const char *name, le_table *a, le_table *b, ir_diag *d)
+{
+	size_t size, na, nb;
+	ir_status s = IR_OK;
+
+	if (a->map || b->map)
+		s = le_complain(d, IR_EINPUT, name, "a file this large cannot be joined with another: use --split");
+	else if (a->width != b->width)
+		s = le_complain(d, IR_EINPUT, name, "its rows are not as wide as those of --data");
+	else if (a->dtype != b->dtype && (s = widen(name, a, d)) == IR_OK)
+		s = widen(name, b, d);
+	size = ir_dtype_size(a->dtype);
+	na = (size_t)(a->rows * a->width) * size, nb = (size_t)(b->rows * b->width) * size;
+	if (s == IR_OK && (s = rt_grow(&a->data, na, na + nb)) != IR_OK)
+		le_complain(d, s, name, ir_status_text(s));
 	if (s == IR_OK) {
 		memcpy((char *)a->data + na, b->data, nb);
 		a->rows += b->rows;
-	} else {
-		le_complain(d, s, name, ir_status_text(s));
 	}
 	le_table_free(b);
 	return s;
 }
 
-/* *trained: how many of the rows are from the training file. */
-static ir_status load_fashion(le_table *t, int64_t *trained, ir_diag *d)
+/* ---- labels ----------------------------------------------------------------------------------------------------------- */
+
+static int32_t class_of(le_data *t, const char *name)
+{
+	for (int64_t i = 0; i < t->nclass; i++)
+		if (!strcmp(t->class_name[i], name))
+			return (int32_t)i;
+	t->class_name = ir_xrealloc(t->class_name, (size_t)t->nclass + 1, sizeof *t->class_name);
+	t->class_name[t->nclass] = le_text_copy(name);
+	return (int32_t)t->nclass++;
+}
+
+/* Labels of the rows from `first` on. */
+static void take_labels(le_data *t, int64_t first, const le_labels *l)
+{
+	int32_t *id = ir_xmalloc((size_t)l->nclass + 1, sizeof *id);
+
+	t->label = ir_xrealloc(t->label, (size_t)t->table.rows, sizeof *t->label);
+	for (int64_t i = first; i < t->table.rows; i++)
+		t->label[i] = -1; /* rows of another file may have none */
+	for (size_t i = 0; i < l->nclass; i++)
+		id[i] = class_of(t, l->class_name[i]);
+	for (int64_t i = 0; i < l->n && first + i < t->table.rows; i++)
+		t->label[first + i] = l->label[i] < 0 ? -1 : id[l->label[i]];
+	free(id);
+}
+
+static ir_status labels_from(const char *path, le_data *t, int64_t first, int64_t rows, ir_diag *d)
+{
+	char text[160];
+	le_labels l;
+	ir_status s = le_labels_read(path, &l, d);
+
+	if (s != IR_OK)
+		return s;
+	if (l.n == rows) {
+		take_labels(t, first, &l);
+	} else {
+		snprintf(text, sizeof text, "%lld labels for %lld rows", (long long)l.n, (long long)rows);
+		s = le_complain(d, IR_EINPUT, path, text);
+	}
+	le_labels_free(&l);
+	return s;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------ */
+
+/* part: how many rows are of the data, the validation file, the test file. */
+static ir_status load_fashion(le_data *t, int64_t part[3], ir_diag *d)
 {
 	le_table test = {0};
 	ir_diag *quiet = ir_diag_new(); /* a missing file gets a better message below */
-	ir_status s = le_idx_read(FASHION_DIR "train-images-idx3-ubyte.gz", t, quiet);
+	ir_status s = le_idx_read(FASHION_DIR "train-images-idx3-ubyte.gz", &t->table, quiet);
 
 	if (s == IR_OK)
 		s = le_idx_read(FASHION_DIR "t10k-images-idx3-ubyte.gz", &test, quiet);
+	part[0] = t->table.rows, part[2] = test.rows;
+	if (s == IR_OK)
+		s = join("fashion-mnist", &t->table, &test, quiet);
+	if (s == IR_OK)
+		s = labels_from(FASHION_DIR "train-labels-idx1-ubyte.gz", t, 0, part[0], quiet);
+	if (s == IR_OK)
+		s = labels_from(FASHION_DIR "t10k-labels-idx1-ubyte.gz", t, part[0], part[2], quiet);
 	if (s == IR_ENOINPUT)
 		le_complain(d, s, "fashion-mnist", "not found in " FASHION_DIR
 			    ": install the Debian package dataset-fashion-mnist (apt install dataset-fashion-mnist)");
@@ -64,134 +146,343 @@ static ir_status load_fashion(le_table *t, int64_t *trained, ir_diag *d)
 		for (size_t i = 0; i < ir_diag_size(quiet); i++) /* text is "path: reason" already */
 			le_complain(d, s, "fashion-mnist", ir_diag_get(quiet, i)->text);
 	ir_diag_free(quiet);
-	*trained = t->rows;
-	return s == IR_OK ? join("fashion-mnist", t, &test, d) : s;
+	return s;
 }
 
-static int ascending(const void *a, const void *b)
+/* One more file behind the rows that are there; *rows: how many it has. */
+static ir_status append(const char *path, const le_source *src, const le_csv_options *csv, le_data *t, int64_t *rows, ir_diag *d)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	le_table more = {0};
+	le_labels l = {0};
+	int64_t first = t->table.rows;
+	ir_status s = le_table_read(path, src->shape, csv, &more, &l, d);
 
-	return x < y ? -1 : x > y;
+	*rows = more.rows;
+	if (s == IR_OK)
+		s = first ? join(path, &t->table, &more, d) : (t->table = more, IR_OK);
+	if (s == IR_OK && l.n)
+		take_labels(t, first, &l);
+	le_labels_free(&l);
+	return s;
 }
 
-/* Moves a seeded random tenth (at least one of two) of rows[0..*n) to *part, in ascending order. The rest comes back
- * shuffled, so that its first k rows are a random sample. */
-static size_t take_tenth(uint64_t seed, uint64_t stream, uint32_t *rows, size_t *n, uint32_t **part)
+/* Labels may be a column of the file, or a file. */
+static bool is_column(const le_source *src)
 {
-	size_t take = *n / 10;
-
-	if (take == 0 && *n >= 2)
-		take = 1;
-	rt_shuffle(rt_key_for(rt_key_seed(seed), RT_FOR_SPLIT, stream), rows, *n);
-	*part = ir_xmalloc(take + 1, sizeof **part);
-	memcpy(*part, rows, take * sizeof *rows);
-	qsort(*part, take, sizeof **part, ascending);
-	*n -= take;
-	memmove(rows, rows + take, *n * sizeof *rows);
-	return take;
+	return src->labels && le_has_columns(src->data) && access(src->labels, F_OK) != 0;
 }
 
-static uint32_t *count_up(size_t from, size_t n)
+static ir_status read_files(const le_source *src, le_data *t, int64_t part[3], ir_diag *d)
 {
-	uint32_t *v = ir_xmalloc(n + 1, sizeof *v);
+	le_csv_options csv = {is_column(src) ? src->labels : NULL, src->drop};
+	ir_status s = append(src->data, src, &csv, t, &part[0], d);
 
-	for (size_t i = 0; i < n; i++)
-		v[i] = (uint32_t)(from + i);
-	return v;
+	if (s == IR_OK && src->val)
+		s = append(src->val, src, &csv, t, &part[1], d);
+	if (s == IR_OK && src->test)
+		s = append(src->test, src, &csv, t, &part[2], d);
+	if (s == IR_OK && src->labels && !csv.label)
+		s = labels_from(src->labels, t, 0, part[0], d);
+	return s;
 }
 
-/* The content key: bytes of the table, its shape, the three lists. */
-static ir_key content_key(const le_data *t)
+/* ---- what was asked for --------------------------------------------------------------------------------------------------- */
+
+static ir_status refuse(ir_diag *d, const char *option, const char *text)
+{
+	ir_report(d, (ir_loc){0}, IR_E_option, option, text);
+	return IR_EINPUT;
+}
+
+static bool one_of(const char *s, const char *a, const char *b, const char *c)
+{
+	return !s || !strcmp(s, a) || !strcmp(s, b) || (c && !strcmp(s, c));
+}
+
+/* Options that contradict each other, before anything is read. */
+static ir_status check(const le_source *s, le_split *split, ir_diag *d)
+{
+	bool fashion = !strcmp(s->data, "fashion-mnist");
+
+	if (!le_split_parse(s->split, split))
+		return refuse(d, "--split", "must be per cent for training, validation and test rows, 100 in all: 80/10/10");
+	if (fashion && (s->val || s->test || s->labels || s->shape || s->drop))
+		return refuse(d, "--data", "fashion-mnist brings its own test rows, labels and shape");
+	if (s->split && (fashion || s->test) && split->test > 0)
+		return refuse(d, "--split", "the test rows are given: their part must be 0");
+	if (s->split && s->val && split->val > 0)
+		return refuse(d, "--split", "the validation rows are given: their part must be 0");
+	if (s->split && !fashion && !s->test && split->test <= 0)
+		return refuse(d, "--split", "some rows must be left for the test, or --test-data given");
+	if (!one_of(s->missing, "refuse", "mean", NULL))
+		return refuse(d, "--missing", "must be refuse or mean");
+	if (!one_of(s->scale, "auto", "none", "standard"))
+		return refuse(d, "--scale", "must be auto, none or standard");
+	if (s->only && !s->labels && !fashion)
+		return refuse(d, "--only", "needs --labels");
+	return IR_OK;
+}
+
+static ir_status find_class(const le_source *src, const le_data *t, int32_t *class, ir_diag *d)
+{
+	*class = -1;
+	if (!src->only)
+		return IR_OK;
+	for (int64_t i = 0; i < t->nclass; i++)
+		if (!strcmp(t->class_name[i], src->only))
+			*class = (int32_t)i;
+	return *class >= 0 ? IR_OK : refuse(d, "--only", "no row has this label");
+}
+
+/* ---- values ---------------------------------------------------------------------------------------------------------------- */
+
+bool le_data_staged(const le_data *t)
+{
+	return t->table.map != NULL;
+}
+
+void le_data_release(const le_data *t)
+{
+	if (t->table.map)
+		madvise(t->table.map, t->table.map_bytes, MADV_DONTNEED);
+}
+
+/* Row r of the file as floats; false: NaN, for the file is shorter than it was. By reading, not through the mapping: there the system would bring in, for each row, as many
+ * pages around it as it likes, and a few thousand rows in random order are gigabytes. */
+static bool read_row(const le_table *t, uint32_t r, float *to)
+{
+	size_t bytes = (size_t)t->width * ir_dtype_size(t->dtype), done = 0;
+	uint64_t at = t->stamp.offset + (uint64_t)r * bytes;
+	char *p = (char *)to;
+
+	if (t->dtype == IR_U8)
+		p += 3 * bytes; /* the end of the row, so that it can be widened from its beginning */
+	while (done < bytes) {
+		ssize_t got = pread(t->fd, p + done, bytes - done, (off_t)(at + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		done += (size_t)got;
+	}
+	for (int64_t i = 0; done == bytes && t->dtype == IR_U8 && i < t->width; i++)
+		to[i] = (float)(uint8_t)p[i] / 255;
+	for (int64_t i = 0; done < bytes && i < t->width; i++)
+		to[i] = NAN;
+	return done == bytes;
+}
+
+void le_data_rows(const le_data *t, const uint32_t *rows, size_t n, float *out)
+{
+	int64_t w = t->table.width;
+
+	for (size_t r = 0; r < n; r++) {
+		int64_t at = (int64_t)rows[r] * w;
+		float *to = out + (int64_t)r * w;
+
+		if (le_data_staged(t)) {
+			if (read_row(&t->table, rows[r], to) && t->scale.width)
+				le_scale_row(&t->scale, to, to);
+		} else if (t->table.dtype == IR_U8) {
+			for (int64_t i = 0; i < w; i++)
+				to[i] = (float)((const uint8_t *)t->table.data)[at + i] / 255;
+		} else {
+			memcpy(to, (const float *)t->table.data + at, (size_t)w * sizeof *to);
+		}
+	}
+}
+
+/* What no model can be trained on, with its place: infinite values, and missing ones unless they are filled in. */
+static ir_status check_values(const char *name, const le_data *t, bool missing, ir_diag *d)
+{
+	const float *x = t->table.data;
+	int64_t w = t->table.width;
+	char text[200];
+
+	for (int64_t r = 0; r < t->table.rows; r++) {
+		for (int64_t i = 0; i < w; i++) {
+			float v = x[r * w + i];
+
+			if (isfinite(v) || (isnan(v) && missing))
+				continue;
+			snprintf(text, sizeof text, "row %lld, column %lld%s%s: %s", (long long)r + 1, (long long)i + 1,
+				 t->table.column ? " " : "", t->table.column ? t->table.column[i] : "",
+				 isnan(v) ? "a missing value; --missing mean fills in the column's mean" : "an infinite value");
+			return le_complain(d, IR_EINPUT, name, text);
+		}
+		if (r % 4096 == 4095)
+			le_data_release(t);
+	}
+	return IR_OK;
+}
+
+static void scale_table(le_data *t)
+{
+	float *x = t->table.data;
+
+	for (int64_t r = 0; !t->table.map && r < t->table.rows; r++)
+		le_scale_row(&t->scale, x + r * t->table.width, x + r * t->table.width);
+}
+
+/* As the rows were that a model was trained on. */
+static ir_status scale_as(const le_source *src, const le_scale *scale, le_data *t, ir_diag *d)
+{
+	char text[160];
+	ir_status s = IR_OK;
+
+	if (scale->width && scale->width != t->table.width) {
+		snprintf(text, sizeof text, "rows of %lld values, the model's scaling is for %lld", (long long)t->table.width,
+			 (long long)scale->width);
+		return le_complain(d, IR_EINPUT, src->data, text);
+	}
+	if (scale->width && (s = widen(src->data, &t->table, d)) == IR_OK) {
+		le_scale_copy(scale, &t->scale);
+		t->unit = false;
+	}
+	if (s == IR_OK && t->table.dtype == IR_F32)
+		s = check_values(src->data, t, scale->width > 0, d);
+	if (s == IR_OK && scale->width)
+		scale_table(t);
+	return s;
+}
+
+/* Floats are checked, filled in and scaled, by what the training rows say. */
+static ir_status prepare(const le_source *src, const le_scale *given, le_data *t, ir_diag *d)
+{
+	bool fill = src->missing && !strcmp(src->missing, "mean"), standard = src->scale && !strcmp(src->scale, "standard");
+	le_facts f;
+	ir_status s = IR_OK;
+
+	t->unit = t->table.dtype == IR_U8;
+	if (given)
+		return scale_as(src, given, t, d);
+	if (t->unit && !standard)
+		return IR_OK;
+	if (t->unit && (s = widen(src->data, &t->table, d)) != IR_OK)
+		return s;
+	if (fill && t->table.map)
+		return le_complain(d, IR_EINPUT, src->data, "a file this large is used as it is: --missing mean needs it in memory");
+	if ((s = check_values(src->data, t, fill, d)) != IR_OK)
+		return s;
+	f = le_facts_of(t);
+	t->unit = f.low >= 0 && f.high <= 1 && !standard;
+	if (!t->unit && (standard || !src->scale || !strcmp(src->scale, "auto"))) {
+		le_scale_fit(&f, t->table.width, &t->scale);
+		scale_table(t);
+	} else if (fill) {
+		le_fill_missing(t, &f);
+	}
+	le_facts_free(&f);
+	return IR_OK;
+}
+
+/* ---- the key ----------------------------------------------------------------------------------------------------------------- */
+
+static ir_key table_key(const le_data *t)
+{
+	uint64_t bytes = (uint64_t)(t->table.rows * t->table.width) * ir_dtype_size(t->table.dtype);
+	const char *p = t->table.data;
+	ir_key k[2] = {{0}};
+
+	if (!t->table.map)
+		return ir_hash(p, bytes);
+	for (uint64_t at = 0; at < bytes; at += HASHED) { /* a chain, so that pages may go in between */
+		k[1] = ir_hash(p + at, bytes - at < HASHED ? bytes - at : HASHED);
+		k[0] = ir_hash(k, sizeof k);
+		le_data_release(t);
+	}
+	return k[0];
+}
+
+/* Bytes of the table, its shape, the three lists, and how the bytes of a mapped one are scaled. */
+ir_key le_content_key(const le_data *t)
 {
 	struct {
 		ir_key table, train, val, test;
 		int64_t dtype, rows, width;
 	} k;
+	ir_key part[3];
 
 	memset(&k, 0, sizeof k);
-	k.table = ir_hash(t->table.data,
-			  (size_t)(t->table.rows * t->table.width) * ir_dtype_size(t->table.dtype));
+	k.table = table_key(t);
 	k.train = ir_hash(t->train, t->ntrain * sizeof *t->train);
 	k.val = ir_hash(t->val, t->nval * sizeof *t->val);
 	k.test = ir_hash(t->test, t->ntest * sizeof *t->test);
 	k.dtype = t->table.dtype, k.rows = t->table.rows, k.width = t->table.width;
-	return ir_hash(&k, sizeof k);
+	part[0] = ir_hash(&k, sizeof k);
+	if (!t->table.map || !t->scale.width)
+		return part[0];
+	part[1] = ir_hash(t->scale.mean, (size_t)t->scale.width * sizeof *t->scale.mean);
+	part[2] = ir_hash(t->scale.std, (size_t)t->scale.width * sizeof *t->scale.std);
+	return ir_hash(part, sizeof part);
 }
 
-static void split(le_data *t, int64_t trained, uint64_t seed, int64_t limit_train)
+/* ---- loading -------------------------------------------------------------------------------------------------------------------- */
+
+/* given: NULL, or the scaling of a trained model; then a few rows are enough, and all are training rows. */
+static ir_status load(const le_source *src, const le_scale *given, uint64_t seed, int64_t limit_train, le_data *t, ir_diag *d)
 {
-	t->ntrain = (size_t)trained;
-	t->train = count_up(0, t->ntrain);
-	if (trained < t->table.rows) {
-		t->ntest = (size_t)(t->table.rows - trained);
-		t->test = count_up((size_t)trained, t->ntest);
-	} else {
-		t->ntest = take_tenth(seed, SPLIT_TEST, t->train, &t->ntrain, &t->test);
-		qsort(t->train, t->ntrain, sizeof *t->train, ascending);
-	}
-	t->nval = take_tenth(seed, SPLIT_VAL, t->train, &t->ntrain, &t->val);
-	if (limit_train > 0 && (size_t)limit_train < t->ntrain)
-		t->ntrain = (size_t)limit_train; /* of a shuffled list: a random sample, nested for growing limits */
-	qsort(t->train, t->ntrain, sizeof *t->train, ascending);
-	t->key = content_key(t);
+	int64_t part[3] = {0};
+	int32_t class;
+	le_split split;
+	ir_status s = check(src, &split, d);
+
+	if (s == IR_OK)
+		s = strcmp(src->data, "fashion-mnist") ? read_files(src, t, part, d) : load_fashion(t, part, d);
+	if (s == IR_OK)
+		s = find_class(src, t, &class, d);
+	if (s == IR_OK && part[0] < 3 && !given)
+		s = le_complain(d, IR_EINPUT, src->data, "needs at least 3 rows, for training, validation and test");
+	if (s == IR_OK && t->table.rows > UINT32_MAX)
+		s = le_complain(d, IR_EINPUT, src->data, "has more than 2^32 - 1 rows");
+	if (s != IR_OK)
+		return s;
+	t->name = le_text_copy(src->data);
+	if (part[0] < 3)
+		t->train = le_count_up(0, t->ntrain = (size_t)part[0]);
+	else
+		le_split_rows(t, &split, part, class, seed, limit_train);
+	if (t->ntrain < 1)
+		return le_complain(d, IR_EINPUT, src->data, "no row is left for training");
+	s = prepare(src, given, t, d);
+	if (s == IR_OK)
+		t->key = le_content_key(t);
+	return s;
 }
 
-ir_status le_data_load(const char *name, uint64_t seed, int64_t limit_train, le_data *out, ir_diag *d)
+static ir_status load_or_free(const le_source *src, const le_scale *given, uint64_t seed, int64_t limit_train, le_data *out,
+			      ir_diag *d)
 {
 	le_data t = {0};
-	int64_t trained = 0;
-	ir_status s;
+	ir_status s = load(src, given, seed, limit_train, &t, d);
 
 	*out = (le_data){0};
-	if (strcmp(name, "fashion-mnist") == 0) {
-		s = load_fashion(&t.table, &trained, d);
-	} else {
-		s = le_idx_read(name, &t.table, d);
-		trained = t.table.rows;
-	}
-	if (s == IR_OK && trained < 3)
-		s = le_complain(d, IR_EINPUT, name, "needs at least 3 rows, for training, validation and test");
-	if (s != IR_OK) {
-		le_table_free(&t.table);
-		return s;
-	}
-	t.name = le_text_copy(name);
-	split(&t, trained, seed, limit_train);
-	*out = t;
-	return IR_OK;
+	if (s == IR_OK)
+		*out = t;
+	else
+		le_data_free(&t);
+	return s;
 }
 
-void le_table_free(le_table *t)
+ir_status le_data_load(const le_source *src, uint64_t seed, int64_t limit_train, le_data *out, ir_diag *d)
 {
-	if (t->data)
-		rt_free(t->data, (size_t)t->rows * (size_t)t->width * ir_dtype_size(t->dtype));
-	*t = (le_table){0};
+	return load_or_free(src, NULL, seed, limit_train, out, d);
 }
 
-void le_data_use_all(le_data *t, int64_t limit_train)
+ir_status le_data_open(const le_source *src, const le_scale *scale, uint64_t seed, int64_t limit_train, le_data *out, ir_diag *d)
 {
-	size_t rows = (size_t)t->table.rows, n = 0;
-	bool *held = ir_xmalloc(rows, sizeof *held);
-
-	IR_ASSERT(!t->map, "%s is mapped", t->name);
-	for (size_t i = 0; i < t->ntest; i++)
-		held[t->test[i]] = true;
-	free(t->train);
-	t->train = ir_xmalloc(rows, sizeof *t->train);
-	for (size_t i = 0; i < rows; i++)
-		if (!held[i])
-			t->train[n++] = (uint32_t)i;
-	t->ntrain = limit_train > 0 && (size_t)limit_train < n ? (size_t)limit_train : n;
-	t->nval = 0;
-	t->key = content_key(t);
-	free(held);
+	return load_or_free(src, scale, seed, limit_train, out, d);
 }
 
+/* Of a shared data set everything lies in the memory that is given back. */
 void le_data_free(le_data *t)
 {
 	if (t->map) {
 		munmap(t->map, t->map_bytes);
+		if (t->table.map)
+			le_table_unmap(&t->table);
+		t->scale = (le_scale){0};
 	} else {
 		le_table_free(&t->table);
 		free(t->name);
@@ -199,5 +490,10 @@ void le_data_free(le_data *t)
 		free(t->val);
 		free(t->test);
 	}
+	le_scale_free(&t->scale);
+	free(t->label);
+	for (int64_t i = 0; i < t->nclass; i++)
+		free(t->class_name[i]);
+	free(t->class_name);
 	*t = (le_data){0};
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One copy of a data set for several processes: a file in memory, sealed, so that whoever maps it need not fear that it
- * shrinks or changes under him. It holds the header, the name, the table at a multiple of a page and the three lists of
- * row numbers; every offset follows from the header's sizes. Writer and reader are the same program on the same
- * machine, so numbers are the machine's own. */
+ * shrinks or changes under him. It holds the header, the name, the table at a multiple of a page, the scaling and the three
+ * lists of row numbers; every offset follows from the header's sizes. A table that stays in its own file is not copied:
+ * the reader maps that file, and sees that it is the same. Writer and reader are the same program on the same machine, so
+ * numbers are the machine's own. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -13,7 +15,7 @@
 #include "search/data/data_int.h"
 
 #define MAGIC     "gm-data" /* 8 bytes with its end */
-#define VERSION   1
+#define VERSION   2
 #define PAGE      4096
 #define MAX_NAME  ((uint64_t)1 << 20)
 #define MAX_TABLE ((uint64_t)1 << 40) /* elements: no sum of offsets overflows */
@@ -23,13 +25,17 @@ typedef struct header {
 	char magic[8];
 	uint32_t version, dtype;
 	uint64_t rows, width, ntrain, nval, ntest;
-	uint64_t name; /* bytes, its end not counted */
+	uint64_t name;     /* bytes, its end not counted */
+	uint64_t scaled;   /* columns that have a mean and a deviation: 0 or width */
+	uint64_t unit;     /* le_data.unit */
+	uint64_t shape[2];
+	le_stamp file;     /* of a mapped table; its bytes are 0 otherwise */
 	ir_key key;
 } header;
 
 /* Offsets in the file; the name is right behind the header. */
 typedef struct layout {
-	uint64_t table, train, val, test, end;
+	uint64_t table, mean, std, train, val, test, end;
 } layout;
 
 static uint64_t round_up(uint64_t n, uint64_t to)
@@ -43,12 +49,14 @@ static bool lay_out(const header *h, layout *l)
 	uint64_t elements;
 
 	if ((h->dtype != IR_U8 && h->dtype != IR_F32) || h->rows > UINT32_MAX || h->name > MAX_NAME ||
-	    h->ntrain > h->rows || h->nval > h->rows || h->ntest > h->rows)
+	    h->ntrain > h->rows || h->nval > h->rows || h->ntest > h->rows || (h->scaled && h->scaled != h->width))
 		return false;
 	if (__builtin_mul_overflow(h->rows, h->width, &elements) || elements < 1 || elements > MAX_TABLE)
 		return false;
 	l->table = round_up(sizeof *h + h->name + 1, PAGE);
-	l->train = l->table + round_up(elements * ir_dtype_size((ir_dtype)h->dtype), RT_ALIGN); /* padded like any tensor */
+	l->mean = l->table + (h->file.bytes ? 0 : round_up(elements * ir_dtype_size((ir_dtype)h->dtype), RT_ALIGN)); /* padded like any tensor */
+	l->std = l->mean + h->scaled * sizeof(double);
+	l->train = l->std + h->scaled * sizeof(double);
 	l->val = l->train + h->ntrain * sizeof(uint32_t);
 	l->test = l->val + h->nval * sizeof(uint32_t);
 	l->end = l->test + h->ntest * sizeof(uint32_t);
@@ -88,10 +96,12 @@ static bool put(int fd, const void *from, uint64_t n, uint64_t at)
 
 static bool fill(int fd, const le_data *t, const header *h, const layout *l)
 {
-	size_t bytes = (size_t)(h->rows * h->width) * ir_dtype_size(t->table.dtype);
+	size_t bytes = t->table.map ? 0 : (size_t)(h->rows * h->width) * ir_dtype_size(t->table.dtype);
+	size_t scale = h->scaled * sizeof(double);
 
 	return ftruncate(fd, (off_t)l->end) == 0 && put(fd, h, sizeof *h, 0) && put(fd, t->name, h->name, sizeof *h) &&
-	       put(fd, t->table.data, bytes, l->table) && put(fd, t->train, h->ntrain * sizeof *t->train, l->train) &&
+	       put(fd, t->table.data, bytes, l->table) && put(fd, t->scale.mean, scale, l->mean) &&
+	       put(fd, t->scale.std, scale, l->std) && put(fd, t->train, h->ntrain * sizeof *t->train, l->train) &&
 	       put(fd, t->val, h->nval * sizeof *t->val, l->val) && put(fd, t->test, h->ntest * sizeof *t->test, l->test) &&
 	       fcntl(fd, F_ADD_SEALS, SEALS) == 0;
 }
@@ -107,7 +117,8 @@ static bool fits_memory(uint64_t bytes)
 ir_status le_data_share(const le_data *t, int fd, ir_diag *d)
 {
 	header h = {MAGIC, VERSION, (uint32_t)t->table.dtype, (uint64_t)t->table.rows, (uint64_t)t->table.width, t->ntrain,
-		t->nval, t->ntest, strlen(t->name), t->key};
+		t->nval, t->ntest, strlen(t->name), (uint64_t)t->scale.width, t->unit,
+		{(uint64_t)t->table.shape[0], (uint64_t)t->table.shape[1]}, t->table.stamp, t->key};
 	layout l;
 
 	IR_ASSERT(lay_out(&h, &l), "the sizes of %s", t->name);
@@ -143,6 +154,14 @@ static bool are_rows(const uint32_t *v, size_t n, uint64_t rows)
 	return true;
 }
 
+static bool is_scale(const le_scale *s)
+{
+	for (int64_t i = 0; i < s->width; i++)
+		if (!isfinite(s->mean[i]) || !isfinite(s->std[i]) || s->std[i] <= 0)
+			return false;
+	return true;
+}
+
 static const char *check_content(const le_data *t, const header *h)
 {
 	if (memchr(t->name, 0, h->name + 1) != t->name + h->name)
@@ -150,7 +169,24 @@ static const char *check_content(const le_data *t, const header *h)
 	if (!are_rows(t->train, t->ntrain, h->rows) || !are_rows(t->val, t->nval, h->rows) ||
 	    !are_rows(t->test, t->ntest, h->rows))
 		return "a list names a row that is not there";
-	return NULL;
+	return is_scale(&t->scale) ? NULL : "its scaling is out of range";
+}
+
+/* The table's own file, which must be the one that the driver has seen. */
+static ir_status map_again(le_data *t, const le_stamp *file, ir_diag *d)
+{
+	le_table same = {.dtype = t->table.dtype, .rows = t->table.rows, .width = t->table.width};
+	ir_status s = le_table_map(t->name, file->offset, &same, d);
+
+	if (s != IR_OK)
+		return s;
+	if (memcmp(&same.stamp, file, sizeof *file)) {
+		le_table_free(&same);
+		return le_complain(d, IR_EINPUT, t->name, "the file has changed");
+	}
+	t->table.data = same.data, t->table.map = same.map, t->table.map_bytes = same.map_bytes, t->table.stamp = same.stamp;
+	t->table.fd = same.fd;
+	return IR_OK;
 }
 
 ir_status le_data_map(int fd, le_data *out, ir_diag *d)
@@ -169,7 +205,10 @@ ir_status le_data_map(int fd, le_data *out, ir_diag *d)
 	p = mmap(NULL, l.end, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
 		return le_complain(d, IR_EINTERNAL, "shared data", strerror(errno));
-	t.table = (le_table){(ir_dtype)h.dtype, (int64_t)h.rows, (int64_t)h.width, p + l.table};
+	t.table = (le_table){.dtype = (ir_dtype)h.dtype, .rows = (int64_t)h.rows, .width = (int64_t)h.width, .data = h.file.bytes ? NULL : p + l.table};
+	t.table.shape[0] = (int64_t)h.shape[0], t.table.shape[1] = (int64_t)h.shape[1];
+	t.scale = (le_scale){(int64_t)h.scaled, (double *)(void *)(p + l.mean), (double *)(void *)(p + l.std)};
+	t.unit = h.unit;
 	t.name = p + sizeof h;
 	t.train = (uint32_t *)(void *)(p + l.train), t.ntrain = h.ntrain;
 	t.val = (uint32_t *)(void *)(p + l.val), t.nval = h.nval;
@@ -180,6 +219,14 @@ ir_status le_data_map(int fd, le_data *out, ir_diag *d)
 	if (wrong) {
 		le_data_free(&t);
 		return le_complain(d, IR_EINPUT, "shared data", wrong);
+	}
+	if (h.file.bytes) {
+		ir_status s = map_again(&t, &h.file, d);
+
+		if (s != IR_OK) {
+			le_data_free(&t);
+			return s;
+		}
 	}
 	*out = t;
 	return IR_OK;

@@ -16,21 +16,29 @@ IR_MUSTUSE ir_status le_pca_fit(const le_table *t, const uint32_t *fit, size_t n
 double le_pca_mse(const le_pca *p, const le_table *t, const uint32_t *idx, size_t n, int k, int threads);
 void le_pca_free(le_pca *p);
 
+/* The same for the training rows of a data set, and for any of its rows; of a table that stays in its file, the fit sees
+ * 65,536 training rows, evenly spread. */
+IR_MUSTUSE ir_status le_floor_fit(const le_data *t, int threads, le_pca **out);
+IR_MUSTUSE ir_status le_floor_mse(const le_pca *p, const le_data *t, const uint32_t *idx, size_t n, int k, int threads, double *mse);
+
 /* ---- weights (safetensors.c; jansson) ---------------------------------------------------------------------- */
 
 typedef struct le_weights {
 	size_t n;
 	char **name;
 	rt_tensor *tensor;
+	size_t nmeta; /* of a file: what it says beside the tensors; le_weights_write takes it as an argument */
+	char **meta;  /* pairs: key, text */
 } le_weights;
 
 /* The safetensors format, strictly: header at most 100 MB, starts with '{', no duplicates, offsets contiguous and
- * covering the file, shape x dtype checked for overflow. F32, F64, I32, U8, BOOL. metadata may be NULL (n pairs).
+ * covering the file, shape x dtype checked for overflow. F32, F64, I32, U8, BOOL. metadata: n pairs of texts, may be NULL.
  * The order of the tensors is kept: it is that of their data in the file, and among empty ones that of the header. */
 IR_MUSTUSE ir_status le_weights_read(const char *path, le_weights *out, ir_diag *d);
 IR_MUSTUSE ir_status le_weights_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, ir_diag *d);
 void le_weights_free(le_weights *w);
-ir_key le_weights_key(const le_weights *w); /* hash of names, shapes and bits, in their order */
+ir_key le_weights_key(const le_weights *w); /* hash of names, shapes and bits, in their order; not of the metadata */
+const char *le_weights_meta(const le_weights *w, const char *key); /* NULL if absent */
 const rt_tensor *le_weights_find(const le_weights *w, const char *name); /* NULL if absent */
 extern const cc_weight_reader le_weight_reader; /* the same for commands of the compiler */
 
@@ -58,6 +66,9 @@ typedef struct le_config {
 	bool profile;     /* count where the steps' time goes; changes no result */
 	int64_t max_steps; /* 0 = no limit */
 	const le_weights *init; /* NULL = initialisers; names must match params, shapes must agree */
+	const char *save_state; /* file to write after every epoch and when stopped: where the training stands; NULL = none */
+	const le_weights *resume; /* such a file: go on from there, to the bits of a run that never stopped. Every setting above
+	                           * that decides bits must be the same; under a constant schedule epochs may be more */
 	le_tick *tick;    /* NULL = none */
 } le_config;
 
@@ -83,14 +94,47 @@ typedef struct le_result {
 } le_result;
 
 /* Trains entry "main" of m. IR_ENAN as soon as a loss is not finite (result holds what was reached), IR_ENOMEM,
- * IR_EINTR, IR_EINPUT with messages. The result is to be freed with le_result_free whatever the status. */
+ * IR_EINTR, IR_EINPUT with messages; IR_EIO with one if cfg->save_state could not be written, for which no training is
+ * stopped: the result is whole. It is to be freed with le_result_free whatever the status. */
 IR_MUSTUSE ir_status le_train(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
 			      le_progress *progress, void *ctx, le_result *out, ir_diag *d);
 void le_result_free(le_result *r);
 
+/* A reconstruction that ends in a sigmoid cannot follow data outside [0, 1]: a warning with its place. */
+void le_warn_range(const ir_module *m, const le_data *data, ir_diag *d);
+
 /* The gradients (before clipping) that the first step of le_train would compute, named like the params. */
 IR_MUSTUSE ir_status le_gradients(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
 				  le_weights *out, ir_diag *d);
+
+/* ---- a trained model at work (apply.c) --------------------------------------------------------------------------- */
+
+enum { LE_LATENT = 1, LE_RECONSTRUCTION = 2, LE_ERROR = 4 }; /* what is wanted of it */
+
+/* What a trained model makes of rows of data. */
+typedef struct le_applier le_applier;
+
+/* Compiles the model's outputs for data (which must stay), with these weights (copied). IR_EINPUT with a message if they
+ * do not fit or the model lacks a wanted output. want: LE_LATENT | LE_RECONSTRUCTION | LE_ERROR. With f64 weights it
+ * computes in f64, else as the model is written, also if it was trained in bf16. d must stay too. */
+IR_MUSTUSE ir_status le_apply_open(cc_context *c, const ir_module *m, const le_data *data, const le_weights *w, unsigned want,
+				   int threads, le_applier **out, ir_diag *d);
+
+int64_t le_apply_latent_width(const le_applier *a); /* elements per row; 0: no such output */
+
+/* n rows of the table by number. latent [n][latent width], reconstruction [n][width], error [n]: mean squared error of
+ * the row against x, added up in double in ascending order; NULL: not wanted. The bits of a row do not depend on which
+ * rows stand beside it, nor on threads. Noise of a model with a key is a function of the row's number in the table. */
+IR_MUSTUSE ir_status le_apply_rows(le_applier *a, const uint32_t *rows, size_t n, float *latent, float *reconstruction,
+				   double *error);
+void le_apply_close(le_applier *a); /* NULL is allowed */
+
+/* ---- a map (map2d.c; LAPACKE) -------------------------------------------------------------------------------------- */
+
+/* n points of so many dimensions on a plane: xy [n][2] are their coordinates along the two directions of largest variance,
+ * share how much of the variance each of these has. Of one dimension, y is 0. IR_EINPUT: there are none, or some number is
+ * not finite; IR_ENOMEM: too many dimensions. */
+IR_MUSTUSE ir_status le_map2d(const float *point, size_t n, int64_t dimensions, double *xy, double share[2]);
 
 /* ---- where it went wrong (nan.c) ------------------------------------------------------------------------------- */
 

@@ -134,7 +134,8 @@ static rt_tensor leaf_value(const hunt *h, const ir_ins *in, size_t at)
 	const struct {
 		const char *name;
 		const void *data;
-	} given[] = {{CC_IN_TABLE, s->run.data->table.data}, {CC_IN_INDEX, le_steps_rows(s, at)}, {CC_IN_KEY, s->key},
+	} given[] = {{CC_IN_TABLE, s->run.stage ? (const void *)s->run.stage : s->run.data->table.data},
+		     {CC_IN_INDEX, s->run.stage ? s->run.stage_index : le_steps_rows(s, at)}, {CC_IN_KEY, s->key},
 		     {CC_IN_LR, s->lr}, {CC_IN_ALPHA, s->alpha}, {CC_IN_RSC, s->rsc}};
 	const le_leaf *l;
 

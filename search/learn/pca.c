@@ -363,3 +363,66 @@ double le_pca_mse(const le_pca *p, const le_table *t, const uint32_t *idx, size_
 	free(j.sum);
 	return total * p->scale * p->scale / ((double)n * (double)p->width);
 }
+
+/* ---- of a data set ------------------------------------------------------------------------------------------ */
+
+#define SAMPLE 65536 /* training rows that the floor of a table in a file is fitted on */
+#define PIECE  8192  /* rows of one that are copied at a time */
+
+static ir_status new_piece(const le_data *t, size_t rows, le_table *out)
+{
+	*out = (le_table){.dtype = IR_F32, .rows = (int64_t)rows, .width = t->table.width};
+	return rt_alloc(rows * (size_t)t->table.width * sizeof(float), &out->data);
+}
+
+ir_status le_floor_fit(const le_data *t, int threads, le_pca **out)
+{
+	size_t n = t->ntrain < SAMPLE ? t->ntrain : SAMPLE;
+	uint32_t *row;
+	le_table some;
+	ir_status s;
+
+	*out = NULL;
+	if (!le_data_staged(t))
+		return le_pca_fit(&t->table, t->train, t->ntrain, threads, out);
+	if ((s = new_piece(t, n, &some)) != IR_OK)
+		return s;
+	row = ir_xmalloc(2 * n, sizeof *row);
+	for (size_t i = 0; i < n; i++) {
+		row[i] = t->train[i * t->ntrain / n];
+		row[n + i] = (uint32_t)i;
+	}
+	le_data_rows(t, row, n, some.data);
+	s = le_pca_fit(&some, row + n, n, threads, out);
+	le_table_free(&some);
+	free(row);
+	return s;
+}
+
+ir_status le_floor_mse(const le_pca *p, const le_data *t, const uint32_t *idx, size_t n, int k, int threads, double *mse)
+{
+	size_t room = n < PIECE ? n : PIECE;
+	uint32_t *row;
+	double sum = 0;
+	le_table piece;
+	ir_status s;
+
+	*mse = NAN;
+	if (!le_data_staged(t) || !n)
+		return *mse = le_pca_mse(p, &t->table, idx, n, k, threads), IR_OK;
+	if ((s = new_piece(t, room, &piece)) != IR_OK)
+		return s;
+	row = ir_xmalloc(room, sizeof *row);
+	for (size_t i = 0; i < room; i++)
+		row[i] = (uint32_t)i;
+	for (size_t at = 0; at < n; at += PIECE) {
+		size_t now = n - at < PIECE ? n - at : PIECE;
+
+		le_data_rows(t, idx + at, now, piece.data);
+		sum += (double)now * le_pca_mse(p, &piece, row, now, k, threads);
+	}
+	le_table_free(&piece);
+	free(row);
+	*mse = sum / (double)n;
+	return IR_OK;
+}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The memory and the programs of one training run. Params and states exist once and are shared, by name, between the
  * step and the evaluation programs, so nothing is copied between training and judging. Evaluation has a second
- * program for the rows that do not fill a batch: no row is left out. */
+ * program for the rows that do not fill a batch: no row is left out. A trained model (apply.c) has evaluation programs
+ * only. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,15 @@ static ir_status add_leaves(le_run *r, const ir_func *f, const uint32_t *positio
 	return IR_OK;
 }
 
+/* Those of the model itself, which is bound. */
+static ir_status add_model_leaves(le_run *r, const ir_func *f)
+{
+	uint32_t *position = ar_new(r->arena, uint32_t, f->n + 1);
+
+	ir_canonical_positions(f, position);
+	return add_leaves(r, f, position);
+}
+
 /* f becomes a running program: compiled, its leaves but the moving inputs bound. */
 static ir_status start(le_run *r, const ir_func *f, int64_t batch, le_program *p)
 {
@@ -76,7 +86,7 @@ static ir_status start(le_run *r, const ir_func *f, int64_t batch, le_program *p
 		IR_ASSERT(l, "no memory for '%s'", cc_program_leaf_name(p->program, i));
 		rt_bind_leaf(p->exec, i, l->tensor.data, 0);
 	}
-	le_run_bind(p, CC_IN_TABLE, r->data->table.data, 0);
+	le_run_bind(p, CC_IN_TABLE, r->stage ? (const void *)r->stage : r->data->table.data, 0);
 	return IR_OK;
 }
 
@@ -99,7 +109,7 @@ __attribute__((format(printf, 2, 3))) static ir_status refuse(const le_run *r, c
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	ir_report(r->d, (ir_loc){0}, IR_E_file, "initial weights", text);
+	ir_report(r->d, (ir_loc){0}, IR_E_file, "weights", text);
 	return IR_EINPUT;
 }
 
@@ -139,6 +149,56 @@ static ir_status take_weights(le_run *r)
 	return IR_OK;
 }
 
+/* ---- rows that are copied out of a file ------------------------------------------------------------------------ */
+
+#define STAGE_BYTES ((size_t)64 << 20)
+
+/* Room for one batch of any program, and for as many steps as fit into STAGE_BYTES. */
+static ir_status open_stage(le_run *r)
+{
+	size_t width = (size_t)r->data->table.width, least = (size_t)r->cfg->batch, rows = STAGE_BYTES / sizeof(float) / width;
+	void *p;
+	ir_status s;
+
+	if (!le_data_staged(r->data))
+		return IR_OK;
+	if (least < LE_EVAL_BATCH)
+		least = LE_EVAL_BATCH;
+	if (rows > LE_CHUNK * least)
+		rows = LE_CHUNK * least;
+	if (rows < least)
+		rows = least;
+	s = rt_alloc(rows * width * sizeof(float), &p);
+	if (s != IR_OK)
+		return s;
+	r->stage = p;
+	r->stage_rows = rows;
+	r->stage_index = ir_xmalloc(rows, sizeof *r->stage_index);
+	for (size_t i = 0; i < rows; i++)
+		r->stage_index[i] = (uint32_t)i;
+	return IR_OK;
+}
+
+static void close_stage(le_run *r)
+{
+	if (r->stage)
+		rt_free(r->stage, r->stage_rows * (size_t)r->data->table.width * sizeof(float));
+	free(r->stage_index);
+}
+
+size_t le_run_room(const le_run *r)
+{
+	return r->stage ? r->stage_rows : SIZE_MAX;
+}
+
+const uint32_t *le_run_stage(le_run *r, const uint32_t *rows, size_t n)
+{
+	if (!r->stage)
+		return rows;
+	le_data_rows(r->data, rows, n, r->stage);
+	return r->stage_index;
+}
+
 /* ---- opening -------------------------------------------------------------------------------------------------- */
 
 /* Results of the step other than the loss need a place, or the program may not run. */
@@ -163,15 +223,12 @@ static ir_status bind_extra(le_run *r)
 static ir_status build_step(le_run *r, bool grads)
 {
 	ir_func *f = bind_model(r, r->cfg->batch), *step;
-	uint32_t *position;
 	ir_status s;
 	double t0;
 
 	if (!f)
 		return IR_EINPUT;
-	position = ar_new(r->arena, uint32_t, f->n + 1);
-	ir_canonical_positions(f, position);
-	if ((s = add_leaves(r, f, position)) != IR_OK)
+	if ((s = add_model_leaves(r, f)) != IR_OK)
 		return s;
 	t0 = rt_seconds(); /* drawing the initial weights is not compiling */
 	step = cc_step(f, &r->feed, &r->cfg->objective, 1, grads, r->arena, r->d);
@@ -187,19 +244,33 @@ static ir_status build_step(le_run *r, bool grads)
 	return s;
 }
 
+/* What training and judging have in common: the entry of m. */
+static ir_status find_model(le_run *r, cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
+			    ir_diag *d)
+{
+	ir_status s;
+
+	*r = (le_run){.context = c, .data = data, .cfg = cfg, .d = d, .arena = ar_open()};
+	s = open_stage(r);
+	if (s != IR_OK)
+		return s;
+	r->feed = r->stage ? (cc_feed){IR_F32, (int64_t)r->stage_rows, data->table.width}
+			   : (cc_feed){data->table.dtype, data->table.rows, data->table.width};
+	r->model = ir_module_find(m, IR_ENTRY);
+	if (r->model)
+		return IR_OK;
+	ir_report(d, (ir_loc){0}, IR_E_no_entry, IR_ENTRY);
+	return IR_EINPUT;
+}
+
 ir_status le_run_open(le_run *r, cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
 		      bool grads, ir_diag *d)
 {
 	char text[120];
-	ir_status s;
+	ir_status s = find_model(r, c, m, data, cfg, d);
 
-	*r = (le_run){.context = c, .data = data, .cfg = cfg, .d = d, .arena = ar_open()};
-	r->feed = (cc_feed){data->table.dtype, data->table.rows, data->table.width};
-	r->model = ir_module_find(m, IR_ENTRY);
-	if (!r->model) {
-		ir_report(d, (ir_loc){0}, IR_E_no_entry, IR_ENTRY);
-		return IR_EINPUT;
-	}
+	if (s != IR_OK)
+		return s;
 	if (cfg->batch < 1 || (uint64_t)cfg->batch > data->ntrain) {
 		snprintf(text, sizeof text, "a batch of %lld rows does not fit the training set of %zu",
 			 (long long)cfg->batch, data->ntrain);
@@ -212,6 +283,19 @@ ir_status le_run_open(le_run *r, cc_context *c, const ir_module *m, const le_dat
 	if (s == IR_OK && cfg->init)
 		s = take_weights(r);
 	return s;
+}
+
+ir_status le_run_open_eval(le_run *r, cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg, ir_diag *d)
+{
+	ir_status s = find_model(r, c, m, data, cfg, d);
+	ir_func *f = s == IR_OK ? bind_model(r, 1) : NULL; /* params know no batch: any will do */
+
+	if (s != IR_OK)
+		return s;
+	if (!f)
+		return IR_EINPUT;
+	s = add_model_leaves(r, f);
+	return s == IR_OK && cfg->init ? take_weights(r) : s;
 }
 
 void le_run_close(le_run *r)
@@ -229,6 +313,7 @@ void le_run_close(le_run *r)
 		rt_tensor_free(&r->leaf[i].tensor);
 	}
 	free(r->leaf);
+	close_stage(r);
 	ar_free(r->arena);
 	*r = (le_run){0};
 }
@@ -242,10 +327,8 @@ void le_run_steps(const le_run *r, const le_program *p, size_t n)
 
 /* ---- evaluation --------------------------------------------------------------------------------------------- */
 
-/* The evaluation program of this batch size, compiled when first asked for. */
-static ir_status eval_program(le_run *r, int64_t batch, le_program **out)
+ir_status le_run_program(le_run *r, int64_t batch, const char *const *want, le_program **out)
 {
-	const char *want[] = {r->cfg->objective.loss, NULL, NULL};
 	double t0 = rt_seconds();
 	ir_func *f;
 	ir_status s;
@@ -254,8 +337,6 @@ static ir_status eval_program(le_run *r, int64_t batch, le_program **out)
 		if (r->eval[i].batch == batch)
 			return *out = &r->eval[i], IR_OK;
 	IR_ASSERT(r->neval < sizeof r->eval / sizeof *r->eval, "too many evaluation batches");
-	if (ir_find_output(r->model, IR_OUT_RECONSTRUCTION))
-		want[1] = "mse";
 	f = bind_model(r, batch);
 	f = f ? cc_eval(f, &r->feed, want, r->arena, r->d) : NULL;
 	if (!f)
@@ -264,6 +345,15 @@ static ir_status eval_program(le_run *r, int64_t batch, le_program **out)
 	s = start(r, f, batch, *out);
 	r->compile_ms += 1e3 * (rt_seconds() - t0);
 	return s;
+}
+
+/* The evaluation program of this batch size. */
+static ir_status eval_program(le_run *r, int64_t batch, le_program **out)
+{
+	bool compares = ir_find_output(r->model, IR_OUT_RECONSTRUCTION);
+	const char *const want[] = {r->cfg->objective.loss, compares ? "mse" : NULL, NULL};
+
+	return le_run_program(r, batch, want, out);
 }
 
 /* Adds batch * (mean over each of blocks batches) to *loss and *mse. first: number of the first block, for keys. */
@@ -277,7 +367,7 @@ static void eval_blocks(le_run *r, le_program *p, const uint32_t *rows, size_t f
 
 	for (size_t b = 0; b < blocks; b++)
 		key[b] = rt_key_split(base, first + b);
-	le_run_bind(p, CC_IN_INDEX, rows, (size_t)p->batch * sizeof *rows);
+	le_run_bind(p, CC_IN_INDEX, le_run_stage(r, rows, blocks * (size_t)p->batch), (size_t)p->batch * sizeof *rows);
 	le_run_bind(p, CC_IN_KEY, key, sizeof *key);
 	for (size_t i = 0; i < n; i++) {
 		ir_type t = cc_program_output_type(p->program, i);
@@ -308,7 +398,13 @@ ir_status le_run_eval(le_run *r, const uint32_t *rows, size_t n, double *loss, d
 		return IR_OK;
 	if ((s = eval_program(r, (int64_t)batch, &p)) != IR_OK)
 		return s;
-	eval_blocks(r, p, rows, 0, blocks, &l, &e);
+	for (size_t at = 0, most = le_run_room(r) / batch; at < blocks; at += most) {
+		size_t now = blocks - at < most ? blocks - at : most;
+
+		eval_blocks(r, p, rows + at * batch, at, now, &l, &e);
+		if (most > blocks)
+			break;
+	}
 	if (rest) {
 		if ((s = eval_program(r, (int64_t)rest, &p)) != IR_OK)
 			return s;
@@ -363,7 +459,7 @@ ir_status le_run_weights(const le_run *r, le_weights *out)
 		if (r->leaf[i].param && r->leaf[i].position != IR_NO_REF)
 			order[n++] = &r->leaf[i];
 	qsort(order, n, sizeof *order, by_position);
-	*out = (le_weights){0, ir_xmalloc(n + 1, sizeof *out->name), ir_xmalloc(n + 1, sizeof *out->tensor)};
+	*out = (le_weights){.name = ir_xmalloc(n + 1, sizeof *out->name), .tensor = ir_xmalloc(n + 1, sizeof *out->tensor)};
 	while (s == IR_OK && out->n < n) {
 		const rt_tensor *t = &order[out->n]->tensor;
 		size_t k = out->n++;

@@ -40,6 +40,8 @@ typedef struct file {
 	json_t *root;
 	entry *e;
 	size_t n;
+	char **meta; /* nmeta pairs */
+	size_t nmeta;
 } file;
 
 __attribute__((format(printf, 3, 4))) static ir_status fail(const file *f, ir_status s, const char *fmt, ...)
@@ -124,7 +126,8 @@ static ir_status read_header(file *f)
 	return s;
 }
 
-static ir_status check_metadata(const file *f, const json_t *m)
+/* Checked, and copied into f->meta. */
+static ir_status take_metadata(file *f, const json_t *m)
 {
 	const char *key;
 	json_t *v;
@@ -134,6 +137,11 @@ static ir_status check_metadata(const file *f, const json_t *m)
 	json_object_foreach((json_t *)m, key, v)
 		if (!json_is_string(v))
 			return fail(f, IR_EINPUT, METADATA ": '%.60s' is not a string (header at byte offset 8)", key);
+	f->meta = ir_xmalloc(2 * json_object_size(m) + 1, sizeof *f->meta);
+	json_object_foreach((json_t *)m, key, v) {
+		f->meta[2 * f->nmeta] = le_text_copy(key);
+		f->meta[2 * f->nmeta++ + 1] = le_text_copy(json_string_value(v));
+	}
 	return IR_OK;
 }
 
@@ -228,7 +236,7 @@ static ir_status parse_entries(file *f)
 		entry *e = &f->e[f->n];
 
 		if (strcmp(key, METADATA) == 0) {
-			s = check_metadata(f, v);
+			s = take_metadata(f, v);
 		} else {
 			e->name = key;
 			e->place = f->n++;
@@ -278,6 +286,7 @@ ir_status le_weights_read(const char *path, le_weights *out, ir_diag *d)
 		s = read_header(&f);
 	if (s == IR_OK)
 		s = parse_entries(&f);
+	w.meta = f.meta, w.nmeta = f.nmeta;
 	if (s == IR_OK) {
 		w.name = ir_xmalloc(f.n + 1, sizeof *w.name);
 		w.tensor = ir_xmalloc(f.n + 1, sizeof *w.tensor);
@@ -383,9 +392,20 @@ void le_weights_free(le_weights *w)
 		free(w->name[i]);
 		rt_tensor_free(&w->tensor[i]);
 	}
+	for (size_t i = 0; i < 2 * w->nmeta; i++)
+		free(w->meta[i]);
 	free(w->name);
 	free(w->tensor);
+	free(w->meta);
 	*w = (le_weights){0};
+}
+
+const char *le_weights_meta(const le_weights *w, const char *key)
+{
+	for (size_t i = 0; i < w->nmeta; i++)
+		if (strcmp(w->meta[2 * i], key) == 0)
+			return w->meta[2 * i + 1];
+	return NULL;
 }
 
 const rt_tensor *le_weights_find(const le_weights *w, const char *name)

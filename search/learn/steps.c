@@ -52,15 +52,23 @@ const uint32_t *le_steps_rows(const le_steps *s, size_t at)
 	return s->order + at * (size_t)s->cfg->batch;
 }
 
+size_t le_steps_most(const le_steps *s)
+{
+	size_t room = le_run_room(&s->run) / (size_t)s->cfg->batch;
+
+	return room < LE_CHUNK ? room : LE_CHUNK;
+}
+
 void le_steps_run(le_steps *s, size_t at, size_t first, size_t n)
 {
 	const le_program *p = &s->run.step;
+	const uint32_t *index = le_run_stage(&s->run, le_steps_rows(s, at), n * (size_t)s->cfg->batch);
 	size_t out, size;
 	ir_dtype t = loss_type(s, &out);
 
 	size = ir_dtype_size(t);
 	fill_scalars(s, t, first, n);
-	le_run_bind(p, CC_IN_INDEX, le_steps_rows(s, at), (size_t)p->batch * sizeof *s->order);
+	le_run_bind(p, CC_IN_INDEX, index, (size_t)p->batch * sizeof *index);
 	le_run_bind(p, CC_IN_KEY, s->key, sizeof *s->key);
 	le_run_bind(p, CC_IN_LR, s->lr, size);
 	le_run_bind(p, CC_IN_ALPHA, s->alpha, size);

@@ -27,6 +27,7 @@ typedef struct loop {
 	const le_config *cfg;
 	le_result *out;
 	size_t chunk; /* steps of the next rt_run */
+	ir_status saved; /* cfg->save_state: the first failure */
 } loop;
 
 /* ---- the loop ------------------------------------------------------------------------------------------------- */
@@ -35,6 +36,7 @@ typedef struct loop {
 static ir_status run_chunk(loop *l, size_t at, size_t n, void *ctx)
 {
 	size_t done = (size_t)l->out->steps;
+	size_t most = le_steps_most(&l->steps);
 	double t0 = rt_seconds(), per_step;
 
 	le_steps_run(&l->steps, at, done, n);
@@ -45,7 +47,7 @@ static ir_status run_chunk(loop *l, size_t at, size_t n, void *ctx)
 			return IR_ENAN;
 	}
 	per_step = (rt_seconds() - t0) / (double)n;
-	l->chunk = per_step * LE_CHUNK < CHUNK_SECONDS ? LE_CHUNK : (size_t)(CHUNK_SECONDS / per_step);
+	l->chunk = per_step * (double)most < CHUNK_SECONDS ? most : (size_t)(CHUNK_SECONDS / per_step);
 	if (l->chunk < 1)
 		l->chunk = 1;
 	if (l->cfg->tick && !l->cfg->tick(ctx, l->out->steps, (int64_t)l->steps.total, l->steps.loss[n - 1]))
@@ -73,15 +75,23 @@ static ir_status judge(loop *l)
 	return s;
 }
 
+/* A disk that is full ends no training. */
+static void save_state(loop *l)
+{
+	if (l->cfg->save_state && l->saved == IR_OK)
+		l->saved = le_state_save(l->cfg->save_state, &l->steps, l->out, l->steps.run.d);
+}
+
+/* What is left of an epoch: all of it, unless the training goes on in its middle. */
 static ir_status run_epoch(loop *l, int64_t epoch, le_progress *progress, void *ctx)
 {
-	size_t first = (size_t)l->out->steps, left = l->steps.total - first;
+	size_t first = (size_t)epoch * l->steps.per_epoch, left = l->steps.total - first;
 	size_t steps = left < l->steps.per_epoch ? left : l->steps.per_epoch;
 	ir_status s = IR_OK;
 
 	l->out->step_loss = ir_xrealloc(l->out->step_loss, first + steps, sizeof(double));
 	le_steps_order(&l->steps, epoch);
-	for (size_t at = 0; s == IR_OK && at < steps;) {
+	for (size_t at = (size_t)l->out->steps - first; s == IR_OK && at < steps;) {
 		size_t n = steps - at < l->chunk ? steps - at : l->chunk;
 
 		s = run_chunk(l, at, n, ctx);
@@ -93,6 +103,7 @@ static ir_status run_epoch(loop *l, int64_t epoch, le_progress *progress, void *
 	if ((s = judge(l)) != IR_OK)
 		return s;
 	l->out->epochs++;
+	save_state(l);
 	if (progress && !progress(ctx, l->out->epochs, l->out->train_loss, l->out->val_loss))
 		return IR_EINTR;
 	return IR_OK;
@@ -109,26 +120,33 @@ static void prepare(loop *l)
 	for (size_t i = 0; i < r->nleaf; i++)
 		if (r->leaf[i].param && r->leaf[i].position != IR_NO_REF)
 			l->out->params += ir_type_count(&r->leaf[i].tensor.type);
-	l->chunk = 8;
+	l->chunk = le_steps_most(&l->steps) < 8 ? le_steps_most(&l->steps) : 8;
 }
 
 static ir_status run_all(loop *l, le_progress *progress, void *ctx)
 {
 	const le_run *r = &l->steps.run;
+	size_t epochs = (l->steps.total + l->steps.per_epoch - 1) / l->steps.per_epoch;
+	int64_t e = l->out->epochs;
+	bool idle = (size_t)e == epochs; /* --epochs 0, or a state that is at the end already */
 	ir_status s = IR_OK, t;
 
-	for (int64_t e = 0; s == IR_OK && (size_t)l->out->steps < l->steps.total; e++)
+	for (; s == IR_OK && (size_t)e < epochs; e++)
 		s = run_epoch(l, e, progress, ctx);
-	if (s != IR_OK && s != IR_EINTR)
+	if (s == IR_EINTR)
+		save_state(l);
+	else if (s != IR_OK)
 		return s;
-	if (s == IR_OK && l->out->epochs == 0 && (s = judge(l)) != IR_OK) /* --epochs 0: the initial weights */
+	if (idle && (s = judge(l)) != IR_OK)
 		return s;
+	if (idle && epochs)
+		mean_loss(l->out, (epochs - 1) * l->steps.per_epoch);
 	if (s == IR_OK && l->cfg->test)
 		s = le_run_eval(&l->steps.run, r->data->test, r->data->ntest, &l->out->test_loss, &l->out->test_mse);
 	t = le_run_weights(r, &l->out->weights);
 	if (t == IR_OK)
 		l->out->weights_key = le_weights_key(&l->out->weights);
-	return s == IR_OK ? t : s;
+	return s != IR_OK ? s : t != IR_OK ? t : l->saved;
 }
 
 /* Moves what was counted out of the arenas that die with the run. */
@@ -157,6 +175,8 @@ ir_status le_train(cc_context *c, const ir_module *m, const le_data *data, const
 	l->cfg = cfg;
 	l->out = out;
 	s = le_steps_open(&l->steps, c, m, data, cfg, false, d);
+	if (s == IR_OK && cfg->resume)
+		s = le_state_take(&l->steps, cfg->resume, out);
 	if (s == IR_OK) {
 		prepare(l);
 		rt_exec_measure(l->steps.run.step.exec, cfg->profile);
@@ -179,6 +199,15 @@ void le_result_free(le_result *r)
 	*r = (le_result){0};
 }
 
+void le_warn_range(const ir_module *m, const le_data *data, ir_diag *d)
+{
+	const ir_func *f = ir_module_find(m, IR_ENTRY);
+	const ir_output *y = f ? ir_find_output(f, IR_OUT_RECONSTRUCTION) : NULL;
+
+	if (y && !data->unit && f->ins[y->ref].op == IR_sigmoid)
+		ir_report(d, f->ins[y->ref].loc, IR_E_range, ir_op_info(IR_sigmoid)->name);
+}
+
 /* ---- gradients of the first step ------------------------------------------------------------------------------ */
 
 /* Moves the results named d_NAME out of the run. */
@@ -186,7 +215,7 @@ static void take_gradients(le_run *r, le_weights *out)
 {
 	size_t n = cc_program_outputs(r->step.program);
 
-	*out = (le_weights){0, ir_xmalloc(n + 1, sizeof *out->name), ir_xmalloc(n + 1, sizeof *out->tensor)};
+	*out = (le_weights){.name = ir_xmalloc(n + 1, sizeof *out->name), .tensor = ir_xmalloc(n + 1, sizeof *out->tensor)};
 	for (size_t i = 0; i < n; i++) {
 		const char *name = cc_program_output_name(r->step.program, i);
 

@@ -40,26 +40,32 @@ for dump in tests/search/fixtures/store_v*.sql; do
 	db="$TMP/v$version.db"
 	to="$TMP/copy$version/copy.db"
 	sqlite3 "$db" <"$dump"
-	printf 'weights of version %s' "$version" >"$TMP/study.best.safetensors"
+	weights=$(ask "$db" "SELECT DISTINCT weights_file FROM v_trials WHERE weights_file IS NOT NULL")
+	count=$(echo "$weights" | wc -l)
+	weight=$(echo "$weights" | head -1)
+	for file in $weights; do
+		mkdir -p "$(dirname "$TMP/$file")"
+		printf 'weights of version %s' "$version" >"$TMP/$file"
+	done
 	mkdir "$TMP/copy$version"
 	before=$(cksum <"$db")
 	check "version $version: backup" code 0 "$GM" backup "$db" "$to" --json
-	said="{\"file\": \"$to\", \"trials\": 9, \"bytes\": $(wc -c <"$to"), \"weight_files\": 1}"
+	said="{\"file\": \"$to\", \"trials\": 9, \"bytes\": $(wc -c <"$to"), \"weight_files\": $count}"
 	check "version $version: one JSON object" test "$(cat "$TMP/out")" = "$said"
-	check "version $version: says what was written" test "$(grep -c '^gradmill: wrote ' "$TMP/said")" -eq 2
+	check "version $version: says what was written" test "$(grep -c '^gradmill: wrote ' "$TMP/said")" -eq $((1 + count))
 	check "version $version: the file was left alone" test "$(cksum <"$db")" = "$before"
 	check "version $version: the same version" test "$(ask "$to" 'PRAGMA user_version')" = "$version"
 	check "version $version: integrity" test "$(ask "$to" 'PRAGMA integrity_check')" = ok
 	rows "$db" >"$TMP/rows"
 	rows "$to" >"$TMP/rows.copy"
 	check "version $version: the same rows" cmp "$TMP/rows" "$TMP/rows.copy"
-	check "version $version: the weights" cmp "$TMP/study.best.safetensors" "$TMP/copy$version/study.best.safetensors"
-	check "version $version: nothing else" test "$(ls "$TMP/copy$version" | wc -l)" -eq 2
+	check "version $version: the weights" cmp "$TMP/$weight" "$TMP/copy$version/$weight"
+	check "version $version: nothing else" test "$(find "$TMP/copy$version" -type f | wc -l)" -eq $((1 + count))
 	check "version $version: best of the copy" "$GM" best "$to" --ir
 done
 check "a copy of the copy" code 0 "$GM" backup "$to" "$TMP/copy$version/again.db"
 check "nothing on stdout" test ! -s "$TMP/out"
-check "in the same folder the weights are there" test "$(ls "$TMP/copy$version" | wc -l)" -eq 3
+check "in the same folder the weights are there" test "$(find "$TMP/copy$version" -type f | wc -l)" -eq $((2 + count))
 
 # -- nothing is written over, and nothing is left behind
 before=$(cksum <"$to")
@@ -72,18 +78,18 @@ check "a folder" code 74 "$GM" backup "$db" "$TMP/copy$version"
 check "no such folder" code 74 "$GM" backup "$db" "$TMP/no/such.db"
 check "no such database" code 66 "$GM" backup "$TMP/none.db" "$TMP/x.db"
 check "a foreign file" code 69 "$GM" backup tests/backup/run.sh "$TMP/x.db"
-mkdir "$TMP/w"
-echo other >"$TMP/w/study.best.safetensors"
+mkdir -p "$(dirname "$TMP/w/$weight")"
+echo other >"$TMP/w/$weight"
 check "other weights of that name" code 74 "$GM" backup "$db" "$TMP/w/x.db"
-check "they were left alone" test "$(cat "$TMP/w/study.best.safetensors")$(ls "$TMP/w")" = otherstudy.best.safetensors
+check "they were left alone, and no database" test "$(cat "$TMP/w/$weight")$(ls "$TMP/w" | grep -c 'x\.db')" = other0
 rm -r "$TMP/w"
 head -c 40000 "$db" >"$TMP/half"
 files=$(ls "$TMP" "$TMP/copy$version")
 check "half a database" code 74 "$GM" backup "$TMP/half" "$TMP/x.db"
 check "nothing is left behind" same
-rm "$TMP/study.best.safetensors"
+for file in $weights; do rm "$TMP/$file"; done
 check "lost weights" code 0 "$GM" backup "$db" "$TMP/lost.db" --json
-check "are a warning" grep -q 'warning: .*study.best.safetensors' "$TMP/said"
+check "are a warning" grep -q "warning: .*$weight" "$TMP/said"
 check "and not counted" grep -q '"weight_files": 0' "$TMP/out"
 cp "$db" "$TMP/evil.db"
 mkdir "$TMP/e"

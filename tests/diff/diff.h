@@ -57,6 +57,7 @@ void td_close_contexts(cc_context *const *c, size_t n);
 typedef struct td_how {
 	cc_context *context;
 	int level, threads, steps;
+	const ir_op *broken; /* results of this op come out wrong, to test whoever should notice; NULL: none */
 } td_how;
 
 /* Compiles and runs f on the leaves of the seed. out[i]: result, or state after the run, of f->out[i]. On false why says
@@ -68,5 +69,13 @@ extern int td_shared_runs, td_runs; /* runs in which more than one thread had wo
 /* ---- programs (gen.c) ---------------------------------------------------------------------------------------- */
 
 ir_func *td_generate(ir_arena *a, uint64_t seed);
+
+/* ---- cutting down (shrink.c) ------------------------------------------------------------------------------------ */
+
+/* Does f fail, in the way that is looked for? */
+typedef bool td_fails(void *ctx, const ir_func *f);
+
+/* f, which fails, with fewer outputs, fewer instructions, smaller sizes and simpler attributes, as long as it still fails. */
+const ir_func *td_shrink(const ir_func *f, td_fails *fails, void *ctx, ir_arena *a);
 
 #endif

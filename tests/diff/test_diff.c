@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tests/diff/test_diff.c [N] [--count N] [--seed S] [--target CPU] [--print]: random programs, each checked five ways.
+ * tests/diff/test_diff.c [N] [--count N] [--seed S] [--target CPU] [--print] [--apart] [--broken OP]: random programs, each checked five ways.
  *   1. print, parse, print gives the same text.
  *   2. After every pass of the default pipeline the interpreter's answer is unchanged: to the bit, but for legalize, which
  *      may take sums in another order (Note [Bounds] in bound.c).
@@ -7,29 +7,40 @@
  *      with LLVM's code generation at level 0.
  *   4. 1, 2 and 3 threads give the same bits, over three steps with updates in place.
  *   5. No leaf without an update is written, nor anything behind the end of a tensor.
- * Program i of a run has the seed S + i. A program that fails is cut down and printed as text that gradmill opt reads; its
- * data follows from the seed and the names of its leaves. */
+ * Program i of a run has the seed S + i. A program that fails is cut down, printed and left in diff-SEED.gm; its data follows
+ * from the seed and the names of its leaves. --apart checks each in a process of its own, to cut down what crashes. --broken OP
+ * makes compiled runs get OP wrong: then programs must fail, and be cut down to almost nothing. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "tests/diff/diff.h"
 
 #define OFTEN 20 /* every op must occur so often in 500 programs */
+#define CUT   4  /* instructions that may be left of a program in which one op is broken */
 
 typedef struct options {
 	int count;
 	uint64_t seed;
 	const char *target;
-	bool print;
+	const ir_op *broken; /* test the test: compiled runs get this op wrong */
+	bool print, apart;
 } options;
+
+/* What is done with a program, in this order. */
+typedef enum step { FINE, TEXT, PASSES, PASSES_0, PASSES_2, THREADS, CODE_0, CRASH } step;
+static const char *const step_name[] = {"fine", "text", "passes", "compiled without passes", "compiled", "threads",
+					"compiled without code generation's passes", "crash"};
 
 static cc_context *fast, *plain; /* LLVM code generation at level 2, 0 */
 static td_match total;
 static long used[IR_OP_COUNT];
 static const ir_func *current; /* for the report of a crash */
 static uint64_t current_seed;
+static const ir_op *broken;
+static size_t largest_left; /* instructions of a failing program that could not be cut down further */
 
 /* ---- the interpreter as oracle -------------------------------------------------------------------------------- */
 
@@ -138,7 +149,7 @@ static void free_buffers(td_buffer *b, size_t n)
 static bool check_level(cc_context *c, int level, const ir_func *f, const td_value *val, uint64_t seed, ir_arena *a,
 			ir_str *why)
 {
-	td_how h = {c, level, 1, 1};
+	td_how h = {c, level, 1, 1, broken};
 	td_buffer *out = ar_new(a, td_buffer, f->nout + 1);
 	void **p = ar_new(a, void *, f->nout + 1);
 	char what[64];
@@ -158,7 +169,7 @@ static bool check_threads(const ir_func *f, uint64_t seed, ir_arena *a, ir_str *
 	bool ok = true;
 
 	for (int t = 0; t < 3; t++) {
-		td_how h = {fast, 2, t + 1, 3};
+		td_how h = {fast, 2, t + 1, 3, broken};
 
 		out[t] = ar_new(a, td_buffer, f->nout + 1);
 		ok = ok && td_run(&h, f, seed, out[t], why);
@@ -198,144 +209,113 @@ static bool check_text(const ir_func *f, ir_arena *a, ir_str *why)
 	return ok;
 }
 
-/* Everything about one program. */
-static bool check(const ir_func *f, uint64_t seed, ir_str *why)
+/* Everything about one program: the first step that fails, or FINE. */
+static step check(const ir_func *f, uint64_t seed, ir_str *why)
 {
 	ir_arena *a = ar_open();
 	td_value *val = td_values(a, f, seed);
-	bool ok;
+	step s = FINE;
 
 	current = f, current_seed = seed;
-	ok = check_text(f, a, why) && check_passes(f, val, seed, a, why) && check_level(fast, 0, f, val, seed, a, why) &&
-	     check_level(fast, 2, f, val, seed, a, why) && check_threads(f, seed, a, why);
-	if (ok && seed % 4 == 0)
-		ok = check_level(plain, 2, f, val, seed, a, why);
+	if (!check_text(f, a, why))
+		s = TEXT;
+	else if (!check_passes(f, val, seed, a, why))
+		s = PASSES;
+	else if (!check_level(fast, 0, f, val, seed, a, why))
+		s = PASSES_0;
+	else if (!check_level(fast, 2, f, val, seed, a, why))
+		s = PASSES_2;
+	else if (!check_threads(f, seed, a, why))
+		s = THREADS;
+	else if (seed % 4 == 0 && !check_level(plain, 2, f, val, seed, a, why))
+		s = CODE_0;
 	current = NULL;
 	ar_free(a);
-	return ok;
+	return s;
 }
 
-/* ---- cutting down ---------------------------------------------------------------------------------------------------- */
+/* ---- reports ------------------------------------------------------------------------------------------------------------ */
 
-typedef enum cut { CUT_OUTPUT, CUT_BY_INPUT, CUT_BY_OPERAND, CUT_COUNT } cut;
-
-static bool *find_live(const ir_func *f, ir_arena *a, size_t without, ir_ref replaced, ir_ref by)
+static void put_program(const ir_func *f, ir_str *out)
 {
-	bool *live = ar_new(a, bool, f->n + 1);
-
-	for (size_t i = 0; i < f->nout; i++)
-		if (i != without) {
-			live[f->out[i].ref] = true;
-			if (f->out[i].state != IR_NO_REF)
-				live[f->out[i].state] = true;
-		}
-	for (size_t i = f->n; i-- > 0;) {
-		if (live[i] && i == replaced) {
-			if (by != IR_NO_REF)
-				live[by] = true;
-			continue;
-		}
-		for (size_t k = 0; live[i] && k < f->ins[i].narg; k++)
-			live[f->ins[i].arg[k]] = true;
-	}
-	return live;
+	sb_put(out, "gradmill 1\n");
+	ir_func_print(f, out);
 }
 
-/* A copy without output `without`, and with instruction `replaced` replaced by operand `by`, or by a new input. */
-static ir_func *copy_without(const ir_func *f, ir_arena *a, size_t without, ir_ref replaced, ir_ref by)
-{
-	bool *live = find_live(f, a, without, replaced, by);
-	ir_func *g = ir_func_new(a, f->name);
-	ir_ref *map = ar_new(a, ir_ref, f->n + 1);
-
-	for (size_t i = 0; i < f->n; i++) {
-		if (!live[i])
-			continue;
-		if (i != replaced) {
-			ir_copy_ins(g, f, (ir_ref)i, map);
-		} else if (by != IR_NO_REF) {
-			map[i] = map[by];
-		} else {
-			ir_attr at = ir_a_type(IR_ATTR_type, f->ins[i].type);
-
-			map[i] = ir_emit(g, "cut", (ir_loc){0}, IR_input, NULL, 0, &at, 1);
-			ir_set_name(g, map[i], ar_printf(a, "cut%zu", i));
-		}
-	}
-	for (size_t i = 0; i < f->nout; i++)
-		if (i != without && f->out[i].state == IR_NO_REF)
-			ir_add_output(g, f->out[i].name, map[f->out[i].ref]);
-		else if (i != without)
-			ir_add_update(g, map[f->out[i].state], map[f->out[i].ref]);
-	return g;
-}
-
-static ir_ref equal_operand(const ir_func *f, ir_ref i)
-{
-	for (size_t k = 0; k < f->ins[i].narg; k++)
-		if (ir_type_equal(&f->ins[i].type, &f->ins[f->ins[i].arg[k]].type))
-			return f->ins[i].arg[k];
-	return IR_NO_REF;
-}
-
-static bool still_fails(const ir_func *f, uint64_t seed)
-{
-	ir_str why;
-	bool ok;
-
-	sb_init(&why);
-	ok = check(f, seed, &why);
-	sb_fini(&why);
-	return !ok;
-}
-
-static const ir_func *cut_once(const ir_func *f, uint64_t seed, ir_arena *a)
-{
-	for (size_t i = f->nout; f->nout > 1 && i-- > 0;) {
-		const ir_func *g = copy_without(f, a, i, IR_NO_REF, IR_NO_REF);
-
-		if (still_fails(g, seed))
-			return g;
-	}
-	for (size_t i = f->n; i-- > 0;)
-		for (int by_input = 0; by_input < 2; by_input++) {
-			ir_ref by = equal_operand(f, (ir_ref)i);
-			const ir_func *g;
-
-			if (ir_is_leaf(f, (ir_ref)i) || (!by_input && by == IR_NO_REF))
-				continue;
-			g = copy_without(f, a, SIZE_MAX, (ir_ref)i, by_input ? IR_NO_REF : by);
-			if (still_fails(g, seed))
-				return g;
-		}
-	return NULL;
-}
-
-static void print_program(const ir_func *f, FILE *to)
+static void print_program(const ir_func *f)
 {
 	ir_str s;
 
 	sb_init(&s);
-	ir_func_print(f, &s);
-	fprintf(to, "gradmill 1\n%s", s.s);
+	put_program(f, &s);
+	fputs(s.s, stdout);
+	fflush(stdout);
 	sb_fini(&s);
 }
 
-static void report(const ir_func *f, uint64_t seed)
+/* In a process of its own: what crashes there is only another way to fail. */
+static step check_apart(const ir_func *f, uint64_t seed)
 {
-	ir_arena *a = ar_open();
-	const ir_func *g = copy_without(f, a, SIZE_MAX, IR_NO_REF, IR_NO_REF), *next;
+	pid_t child = fork();
+	int status;
 	ir_str why;
 
-	if (!still_fails(g, seed))
-		g = f;
-	while ((next = cut_once(g, seed, a)))
-		g = next;
+	if (child == 0) {
+		sb_init(&why);
+		_exit((int)check(f, seed, &why));
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) ? (step)WEXITSTATUS(status) : CRASH;
+}
+
+static step check_quietly(const options *o, const ir_func *f, uint64_t seed)
+{
+	ir_str why;
+	step s;
+
+	if (o->apart)
+		return check_apart(f, seed);
 	sb_init(&why);
-	check(g, seed, &why);
-	printf("seed %llu: %s\n", (unsigned long long)seed, why.n ? why.s : "fails only as a whole");
-	print_program(g, stdout);
-	fflush(stdout);
+	s = check(f, seed, &why);
+	sb_fini(&why);
+	return s;
+}
+
+typedef struct search {
+	const options *o;
+	uint64_t seed;
+	step step; /* that fails */
+} search;
+
+static bool fails_so(void *ctx, const ir_func *f)
+{
+	const search *s = ctx;
+
+	return check_quietly(s->o, f, s->seed) == s->step;
+}
+
+/* Cuts f down, prints it, and leaves diff-SEED.gm behind, which gradmill check reads. */
+static void report(const options *o, const ir_func *f, uint64_t seed, step failed)
+{
+	ir_arena *a = ar_open();
+	search how = {o, seed, failed};
+	const ir_func *g = td_shrink(f, fails_so, &how, a);
+	char path[64];
+	ir_str why, text;
+
+	largest_left = g->n > largest_left ? g->n : largest_left;
+	sb_init(&why);
+	sb_init(&text);
+	if (failed != CRASH)
+		check(g, seed, &why);
+	sb_printf(&text, "# test_diff --seed %llu: %s: %s\n", (unsigned long long)seed, step_name[failed], why.n ? why.s : "");
+	put_program(g, &text);
+	snprintf(path, sizeof path, "diff-%llu.gm", (unsigned long long)seed);
+	if (!o->broken) {
+		fputs(text.s, stdout);
+		printf("%s %s\n\n", ir_file_write(path, text.s, text.n) == IR_OK ? "written:" : "cannot be written:", path);
+		fflush(stdout);
+	}
+	sb_fini(&text);
 	sb_fini(&why);
 	ar_free(a);
 }
@@ -346,7 +326,8 @@ static void on_signal(int s)
 {
 	printf("signal %d at seed %llu\n", s, (unsigned long long)current_seed);
 	if (current)
-		print_program(current, stdout);
+		print_program(current);
+	printf("cut it down: test_diff --count 1 --apart --seed %llu\n", (unsigned long long)current_seed);
 	fflush(stdout);
 	_exit(3);
 }
@@ -354,30 +335,32 @@ static void on_signal(int s)
 static void count_ops(const ir_func *f)
 {
 	ir_arena *a = ar_open();
-	bool *live = find_live(f, a, SIZE_MAX, IR_NO_REF, IR_NO_REF);
+	bool *live = ar_new(a, bool, f->n + 1);
 
-	for (size_t i = 0; i < f->n; i++)
+	for (size_t i = 0; i < f->nout; i++)
+		live[f->out[i].ref] = live[f->out[i].state == IR_NO_REF ? f->out[i].ref : f->out[i].state] = true;
+	for (size_t i = f->n; i-- > 0;) {
 		used[f->ins[i].op] += live[i];
+		for (size_t k = 0; live[i] && k < f->ins[i].narg; k++)
+			live[f->ins[i].arg[k]] = true;
+	}
 	ar_free(a);
 }
 
-static bool run_program(uint64_t seed, bool print)
+static bool run_program(const options *o, uint64_t seed)
 {
 	ir_arena *a = ar_open();
 	ir_func *f = td_generate(a, seed);
-	ir_str why;
-	bool ok;
+	step s;
 
-	if (print)
-		print_program(f, stdout);
+	if (o->print)
+		print_program(f);
 	count_ops(f);
-	sb_init(&why);
-	ok = check(f, seed, &why);
-	if (!ok)
-		report(f, seed);
-	sb_fini(&why);
+	s = check_quietly(o, f, seed);
+	if (s != FINE)
+		report(o, f, seed, s);
 	ar_free(a);
-	return ok;
+	return s == FINE;
 }
 
 static bool every_op_was_used(const options *o)
@@ -394,12 +377,16 @@ static bool every_op_was_used(const options *o)
 
 static bool parse_options(int argc, char **argv, options *o)
 {
+	static ir_op op;
+
 	*o = (options){.count = 500, .seed = 1};
 	for (int i = 1; i < argc; i++) {
 		const char *next = i + 1 < argc ? argv[i + 1] : NULL;
 
 		if (!strcmp(argv[i], "--print"))
 			o->print = true;
+		else if (!strcmp(argv[i], "--apart"))
+			o->apart = true;
 		else if (argv[i][0] != '-')
 			o->count = atoi(argv[i]);
 		else if (!next)
@@ -410,6 +397,8 @@ static bool parse_options(int argc, char **argv, options *o)
 			o->seed = strtoull(argv[++i], NULL, 10);
 		else if (!strcmp(argv[i], "--target"))
 			o->target = argv[++i];
+		else if (!strcmp(argv[i], "--broken") && ir_op_find(argv[++i], &op))
+			o->broken = broken = &op;
 		else
 			return false;
 	}
@@ -427,6 +416,21 @@ static bool open_contexts(const options *o)
 	return cc_context_new(&c, &plain, NULL) == IR_OK;
 }
 
+static void catch_signals(void)
+{
+	signal(SIGSEGV, on_signal);
+	signal(SIGABRT, on_signal);
+	signal(SIGFPE, on_signal);
+	signal(SIGILL, on_signal);
+}
+
+/* With --broken: enough programs failed, and each was cut down to the op and what it needs. */
+static int judge_shrinking(const options *o, int failed)
+{
+	printf("%d of %d programs noticed; the largest was cut down to %zu instructions\n", failed, o->count, largest_left);
+	return failed * 20 >= o->count && largest_left <= CUT ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	double t0 = rt_seconds();
@@ -434,15 +438,15 @@ int main(int argc, char **argv)
 	int failed = 0;
 
 	if (!parse_options(argc, argv, &o) || !open_contexts(&o)) {
-		fprintf(stderr, "usage: test_diff [N] [--count N] [--seed S] [--target CPU] [--print]\n");
+		fprintf(stderr, "usage: test_diff [N] [--count N] [--seed S] [--target CPU] [--print] [--apart] [--broken OP]\n");
 		return 64;
 	}
-	signal(SIGSEGV, on_signal);
-	signal(SIGABRT, on_signal);
-	signal(SIGFPE, on_signal);
-	signal(SIGILL, on_signal);
-	for (int i = 0; i < o.count && failed < 10; i++)
-		failed += !run_program(o.seed + (uint64_t)i, o.print);
+	if (!o.apart)
+		catch_signals();
+	for (int i = 0; i < o.count && (failed < 10 || o.broken); i++)
+		failed += !run_program(&o, o.seed + (uint64_t)i);
+	if (o.broken)
+		return judge_shrinking(&o, failed);
 	printf("%d programs from seed %llu for %s: %d failed; %lld elements compared, %.1f %% equal, %.2f %% unsure, largest "
 	       "error %.2f of the bound; %d of %d runs on several threads shared work; %.1f s\n",
 	       o.count, (unsigned long long)o.seed, cc_context_target(fast), failed, (long long)total.checked,

@@ -223,7 +223,7 @@ static void dot_product_test(check *k, const double *const *g)
 /* The compiled reverse mode gives what the interpreted one gives, within the interpreter's rounding of sums. */
 static void compiled(check *k)
 {
-	td_how h = {context, 2, 2, 1};
+	td_how h = {context, 2, 2, 1, NULL};
 	td_buffer out[8];
 	ir_str why;
 

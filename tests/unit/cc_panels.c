@@ -238,7 +238,7 @@ static void say(const test *t, int target, int threads, const char *why)
 
 static void run(const test *t, int target, int threads)
 {
-	td_how how = {context[target], 2, threads, STEPS};
+	td_how how = {context[target], 2, threads, STEPS, NULL};
 	td_buffer out[8];
 	char why[256];
 	ir_str s;

@@ -212,7 +212,7 @@ static void compare(const product *p, const rt_tensor *want, const td_buffer *go
 
 static void run(const product *p, int target, int threads, td_buffer *out)
 {
-	td_how how = {context[target], 2, threads, 1};
+	td_how how = {context[target], 2, threads, 1, NULL};
 	ir_str why;
 
 	sb_init(&why);

@@ -94,6 +94,46 @@ static void files(void **state)
 	sb_fini(&s);
 }
 
+/* Piece by piece: the old file stays until the new one is whole. */
+static void files_in_pieces(void **state)
+{
+	char dir[] = "/tmp/gm_unit_XXXXXX";
+	ir_str path, s;
+	ir_out *o;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	sb_init(&path);
+	sb_init(&s);
+	sb_printf(&path, "%s/f", dir);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ir_out_open(path.s, &o), IR_OK);
+		assert_int_equal(ir_out_put(o, "one ", 4), IR_OK);
+		assert_int_equal(ir_file_read(path.s, 8, &s), i ? IR_OK : IR_ENOINPUT);
+		assert_int_equal(ir_out_put(o, "two", 3), IR_OK);
+		assert_int_equal(ir_out_close(o), IR_OK);
+		assert_int_equal(ir_file_read(path.s, 8, &s), IR_OK);
+		assert_string_equal(s.s, "one two");
+	}
+	assert_int_equal(ir_out_open(path.s, &o), IR_OK);
+	assert_int_equal(ir_out_put(o, "three", 5), IR_OK);
+	ir_out_drop(o);
+	assert_int_equal(ir_file_read(path.s, 8, &s), IR_OK);
+	assert_string_equal(s.s, "one two");
+	assert_int_equal(ir_out_open("/dev/full", &o), IR_OK);
+	assert_int_equal(ir_out_put(o, "x", 1), IR_EIO);
+	assert_int_equal(ir_out_put(o, "x", 1), IR_EIO);
+	errno = 0;
+	assert_int_equal(ir_out_close(o), IR_EIO);
+	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(ir_out_open("/nonexistent/f", &o), IR_EIO);
+	assert_null(o);
+	unlink(path.s);
+	assert_int_equal(rmdir(dir), 0);
+	sb_fini(&path);
+	sb_fini(&s);
+}
+
 /* A name is given to a file once; what has it already stays. */
 static void published_files(void **state)
 {
@@ -238,7 +278,7 @@ int main(void)
 		cmocka_unit_test(arena_is_zeroed_and_aligned),
 		cmocka_unit_test(doubles_read_back),
 		cmocka_unit_test(files),
-		cmocka_unit_test(published_files),
+		cmocka_unit_test(files_in_pieces), cmocka_unit_test(published_files),
 		cmocka_unit_test(file_modes),
 		cmocka_unit_test(json_values),
 		cmocka_unit_test(visible_text),

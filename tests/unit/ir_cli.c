@@ -113,6 +113,53 @@ static void help(void **state)
 	assert_non_null(strstr(message, "-o, --output FILE"));
 }
 
+static int run_command(int argc, char **argv)
+{
+	return ir_cli_parse(&command, option, sizeof option / sizeof *option, argc, argv, &operand);
+}
+
+static void read_table(void *to, const ir_command *c, const ir_opt *opt, size_t n)
+{
+	assert_ptr_equal(c, &command);
+	assert_ptr_equal(opt, option);
+	*(size_t *)to = n;
+}
+
+static void described(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	ir_cli_describe(run_command, read_table, &n);
+	assert_int_equal(n, sizeof option / sizeof *option);
+	assert_int_equal(parse("a.gm"), -1); /* parses again */
+	assert_int_equal(ir_opt_short(&option[5]), 'o');
+	assert_int_equal(ir_opt_short(&option[0]), 0);
+	assert_int_equal(ir_opt_length(&option[5]), 6);
+	assert_true(ir_opt_takes_value(&option[6]) && !ir_opt_takes_value(&option[4]));
+}
+
+static void choices(void **state)
+{
+	static const struct {
+		const char *text;
+		ir_choice_kind kind;
+	} wanted[] = {{"fashion-mnist", IR_CHOICE_WORD}, {"0", IR_CHOICE_WORD}, {"FILE", IR_CHOICE_FILE}, {"DIR", IR_CHOICE_FILE},
+		      {"DB", IR_CHOICE_FILE}, {"W.safetensors", IR_CHOICE_FILE}, {"FILE ..", IR_CHOICE_FILE}, {"NAME", IR_CHOICE_OTHER}};
+	const char *at = "fashion-mnist|0|FILE|DIR|DB|W.safetensors|FILE ..|NAME", *none = "";
+	ir_choice c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+		assert_true(ir_cli_choice(&at, &c));
+		assert_int_equal(c.n, strlen(wanted[i].text));
+		assert_memory_equal(c.text, wanted[i].text, (size_t)c.n);
+		assert_int_equal(c.kind, wanted[i].kind);
+	}
+	assert_false(ir_cli_choice(&at, &c));
+	assert_false(ir_cli_choice(&none, &c));
+}
+
 int main(void)
 {
 	const struct CMUnitTest test[] = {
@@ -120,6 +167,8 @@ int main(void)
 		cmocka_unit_test(words),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(help),
+		cmocka_unit_test(described),
+		cmocka_unit_test(choices),
 	};
 
 	return cmocka_run_group_tests(test, NULL, NULL);

@@ -43,7 +43,7 @@ static le_data load(uint64_t seed, int64_t limit)
 	ir_diag *d = ir_diag_new();
 	le_data t;
 
-	assert_int_equal(le_data_load(path, seed, limit, &t, d), IR_OK);
+	assert_int_equal(le_data_load(&(le_source){.data = path}, seed, limit, &t, d), IR_OK);
 	assert_int_equal(ir_diag_size(d), 0);
 	ir_diag_free(d);
 	return t;
@@ -145,7 +145,7 @@ static void fashion_mnist(void **state)
 {
 	ir_diag *d = ir_diag_new();
 	le_data t;
-	ir_status s = le_data_load("fashion-mnist", 0, 0, &t, d);
+	ir_status s = le_data_load(&(le_source){.data = "fashion-mnist"}, 0, 0, &t, d);
 
 	(void)state;
 	if (s == IR_ENOINPUT) {

@@ -33,7 +33,7 @@ static int set_up(void **state)
 		for (uint32_t c = 0; c < WIDTH; c++)
 			table[i * WIDTH + c] = i * c % 3 ? 0.5f : 1.5f;
 	}
-	data = (le_data){.name = (char[]){"rows"}, .table = {IR_F32, ROWS, WIDTH, table}};
+	data = (le_data){.name = (char[]){"rows"}, .table = {.dtype = IR_F32, .rows = ROWS, .width = WIDTH, .data = table}};
 	data.train = rows, data.ntrain = 40;
 	data.val = rows + 40, data.nval = 15;
 	data.test = rows + 55, data.ntest = 5;

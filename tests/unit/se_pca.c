@@ -26,7 +26,7 @@ static void fashion_mnist(void **state)
 	ir_diag *d = ir_diag_new();
 	le_data t;
 	le_pca *p;
-	ir_status s = le_data_load("fashion-mnist", 0, 0, &t, d);
+	ir_status s = le_data_load(&(le_source){.data = "fashion-mnist"}, 0, 0, &t, d);
 	double t0, t1;
 
 	(void)state;
@@ -57,7 +57,7 @@ static void plane(void **state)
 {
 	float x[40 * 5];
 	uint32_t row[40];
-	le_table t = {IR_F32, 40, 5, x};
+	le_table t = {.dtype = IR_F32, .rows = 40, .width = 5, .data = x};
 	le_pca *p;
 	double one;
 
@@ -84,7 +84,7 @@ static void threads_change_nothing(void **state)
 	enum { N = 700, W = 301 };
 	uint8_t *x = malloc(N * W);
 	uint32_t *row = malloc(N * sizeof *row);
-	le_table t = {IR_U8, N, W, x};
+	le_table t = {.dtype = IR_U8, .rows = N, .width = W, .data = x};
 	double first[2] = {0};
 
 	(void)state;
@@ -116,7 +116,7 @@ static void bytes_are_numbers(void **state)
 	uint8_t *x = malloc(N * W);
 	float *y = malloc(N * W * sizeof *y);
 	uint32_t *row = malloc(N * sizeof *row);
-	le_table t[2] = {{IR_U8, N, W, x}, {IR_F32, N, W, y}};
+	le_table t[2] = {{.dtype = IR_U8, .rows = N, .width = W, .data = x}, {.dtype = IR_F32, .rows = N, .width = W, .data = y}};
 	double v[2][3];
 
 	(void)state;
@@ -148,7 +148,7 @@ static void bytes_are_numbers(void **state)
 static void refuses_nothing_and_too_much(void **state)
 {
 	uint8_t x[4] = {0};
-	le_table t = {IR_U8, 2, 2, x}, wide = {IR_U8, 1, 1 << 20, x};
+	le_table t = {.dtype = IR_U8, .rows = 2, .width = 2, .data = x}, wide = {.dtype = IR_U8, .rows = 1, .width = 1 << 20, .data = x};
 	le_pca *p;
 
 	(void)state;

@@ -46,7 +46,7 @@ static int share(void)
 {
 	uint8_t table[] = {1, 42, 3};
 	uint32_t row[] = {0, 1, 2};
-	le_data t = {.name = (char[]){"t"}, .table = {IR_U8, 3, 1, table}, .train = row, .val = row + 1, .test = row + 2,
+	le_data t = {.name = (char[]){"t"}, .table = {.dtype = IR_U8, .rows = 3, .width = 1, .data = table}, .train = row, .val = row + 1, .test = row + 2,
 		.ntrain = 1, .nval = 1, .ntest = 1};
 	ir_diag *d = ir_diag_new();
 	int fd;

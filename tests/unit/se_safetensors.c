@@ -56,7 +56,7 @@ static le_weights sample(void)
 	static const ir_type type[] = {{IR_F32, 2, {2, 3}}, {IR_F64, 0, {0}}, {IR_BOOL, 1, {3}},
 				       {IR_I32, 1, {2}},    {IR_U8, 2, {0, 5}}, {IR_F32, 1, {0}}};
 	static const char *const name[] = {"enc_w", "scale", "mask \"q\"", "\xc3\xa9t\xc3\xa9", "empty", "also"};
-	le_weights w = {0, calloc(6, sizeof *w.name), calloc(6, sizeof *w.tensor)};
+	le_weights w = {.name = calloc(6, sizeof *w.name), .tensor = calloc(6, sizeof *w.tensor)};
 
 	for (; w.n < 6; w.n++) {
 		w.name[w.n] = strdup(name[w.n]);
@@ -88,6 +88,10 @@ static void round_trip(void **state)
 			assert_memory_equal(t->data, a.tensor[i].data, ir_type_bytes(&t->type));
 		}
 		assert_null(le_weights_find(&b, "nobody"));
+		assert_int_equal(b.nmeta, n);
+		assert_null(le_weights_meta(&b, "nobody"));
+		if (n)
+			assert_string_equal(le_weights_meta(&b, "note"), "line\nline");
 		assert_true(ir_key_equal(le_weights_key(&a), le_weights_key(&b)));
 		rt_store(IR_F64, b.tensor[1].data, 0, 7);
 		assert_false(ir_key_equal(le_weights_key(&a), le_weights_key(&b)));

@@ -21,6 +21,8 @@
 #define WIDTH 7 /* rows * width is no multiple of RT_ALIGN */
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
+#define HEADER 152 /* bytes */
+
 typedef struct fixture {
 	char path[32];
 	le_data data;
@@ -49,7 +51,7 @@ static int setup(void **state)
 	strcpy(f->path, "/tmp/gm-share-XXXXXX");
 	make_file(f->path);
 	f->d = ir_diag_new();
-	assert_int_equal(le_data_load(f->path, 5, 300, &f->data, f->d), IR_OK);
+	assert_int_equal(le_data_load(&(le_source){.data = f->path}, 5, 300, &f->data, f->d), IR_OK);
 	assert_int_equal(le_share_new(&f->fd, f->d), IR_OK);
 	assert_int_equal(le_data_share(&f->data, f->fd, f->d), IR_OK);
 	*state = f;
@@ -101,7 +103,7 @@ static void floats_travel(void **state)
 	fixture *f = *state;
 	float table[4] = {0, 0.5f, -1, 1e30f};
 	uint32_t row[] = {0, 1};
-	le_data a = {.name = (char[]){""}, .table = {IR_F32, 2, 2, table}, .train = row, .val = row + 1, .test = row, .ntrain = 1,
+	le_data a = {.name = (char[]){""}, .table = {.dtype = IR_F32, .rows = 2, .width = 2, .data = table}, .train = row, .val = row + 1, .test = row, .ntrain = 1,
 		.nval = 1, .ntest = 0, .key = {1, 2}};
 	le_data b;
 	int fd;
@@ -219,17 +221,18 @@ static void truncated(void **state)
 {
 	fixture *f = *state;
 	size_t n = size_of(f);
-	const size_t size[] = {0, 1, 8, 79};
+	const size_t size[] = {0, 1, 8, HEADER - 1};
 
 	for (size_t i = 0; i < sizeof size / sizeof *size; i++)
 		refused(f, forge(f, size[i], 0, 'g', 1, SEALS), "too short for a header");
-	for (size_t k = 80; k < n; k += 997)
+	for (size_t k = HEADER; k < n; k += 997)
 		refused(f, forge(f, k, 0, 'g', 1, SEALS), "do not fit its length");
 	refused(f, forge(f, n - 1, 0, 'g', 1, SEALS), "do not fit its length");
 	refused(f, forge(f, n + 1, 0, 'g', 1, SEALS), "do not fit its length");
 }
 
-/* Offsets as in share.c: magic 0, version 8, dtype 12, rows 16, width 24, train 32, val 40, test 48, name 56, key 64. */
+/* Offsets as in share.c: magic 0, version 8, dtype 12, rows 16, width 24, train 32, val 40, test 48, name 56, scaled 64, unit 72, shape 80, stamp 96,
+ * key 136. */
 static void corrupt(void **state)
 {
 	fixture *f = *state;
@@ -250,8 +253,11 @@ static void corrupt(void **state)
 	refused(f, forge(f, n, 56, ROWS, 8, SEALS), "its name");
 	refused(f, forge(f, n, 56, 8192, 8, SEALS), "do not fit its length");
 	refused(f, forge(f, n, 56, UINT64_MAX, 8, SEALS), "out of range");
-	refused(f, forge(f, n, 80 + name, 'x', 1, SEALS), "its name");
-	refused(f, forge(f, n, 80, 0, 1, SEALS), "its name");
+	refused(f, forge(f, n, 64, WIDTH, 8, SEALS), "do not fit its length");
+	refused(f, forge(f, n, 64, WIDTH + 1, 8, SEALS), "out of range");
+	refused(f, forge(f, n, 96, n, 8, SEALS), "do not fit its length"); /* its table would be in another file */
+	refused(f, forge(f, n, HEADER + name, 'x', 1, SEALS), "its name");
+	refused(f, forge(f, n, HEADER, 0, 1, SEALS), "its name");
 	refused(f, forge(f, n, n - 4, ROWS, 4, SEALS), "a row that is not there"); /* the last test row */
 	refused(f, forge(f, n, n - 4 * (f->data.ntest + 1), UINT32_MAX, 4, SEALS), "a row that is not there");
 }

@@ -233,12 +233,54 @@ static void trial_keys(void **state)
 	assert_false(ir_key_equal(k, se_trial_key((ir_key){1, 3}, &sp, &g, "data", 0)));
 }
 
+/* Other data, another space: no latent without compression, no batch that nothing fills, as many steps as many rows have. */
+static void fits_the_data(void **state)
+{
+	se_space sp, usual;
+	int latent, batch, epochs, sgd;
+	ir_str text;
+	se_genome g;
+
+	(void)state;
+	open_dense(&usual, 0, 0, 0);
+	open_dense(&sp, 0, 0, 0);
+	latent = se_param_find(&sp, "latent"), batch = se_param_find(&sp, "batch");
+	epochs = se_param_find(&sp, "epochs"), sgd = se_param_find(&sp, "lr_sgd");
+	se_space_fit(&sp, 784, 54000);
+	for (size_t i = 0; i < sp.n; i++)
+		assert_memory_equal(&sp.param[i], &usual.param[i], sizeof sp.param[i]);
+	se_space_fit(&sp, 13, 145);
+	assert_int_equal(se_param_choices(&sp.param[latent]), 3);
+	assert_string_equal(sp.param[latent].choice[2], "4");
+	assert_string_equal(sp.param[batch].choice[se_param_choices(&sp.param[batch]) - 1], "128");
+	assert_true(sp.param[epochs].low == 3 * 56 && sp.param[epochs].high == 16 * 56);
+	assert_true(sp.param[sgd].high < .17);
+	se_space_usual(&sp, &g);
+	assert_true(se_genome_check(&sp, &g));
+	open_dense(&sp, 5, 7, 9); /* what was asked for stays */
+	se_space_fit(&sp, 13, 145);
+	assert_string_equal(sp.param[latent].choice[0], "5");
+	assert_string_equal(sp.param[batch].choice[0], "9");
+	assert_true(sp.param[epochs].low == 7 && sp.param[epochs].high == 7);
+	open_dense(&sp, 0, 0, 0);
+	se_space_fit(&sp, 1, 20);
+	assert_int_equal(se_param_choices(&sp.param[latent]), 1);
+	assert_int_equal(se_param_choices(&sp.param[batch]), 1);
+	sp.linear = true;
+	se_space_usual(&sp, &g);
+	sb_init(&text);
+	se_build(&sp, &g, 1, &text);
+	assert_null(strstr(text.s, "sigmoid"));
+	sb_fini(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_shape_builds), cmocka_unit_test(random_points_build), cmocka_unit_test(conditions),
 		cmocka_unit_test(fixed_by_options), cmocka_unit_test(distributions),
 		cmocka_unit_test(every_parameter_is_a_column), cmocka_unit_test(trial_keys),
+		cmocka_unit_test(fits_the_data),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

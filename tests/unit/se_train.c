@@ -47,7 +47,7 @@ static int set_up(void **state)
 		for (int c = 0; c < WIDTH; c++)
 			table[i * WIDTH + (uint32_t)c] = (uint8_t)(255 * (c % 2 ? u : v) * (c + 1) / WIDTH);
 	}
-	data = (le_data){.name = (char[]){"plane"}, .table = {IR_U8, ROWS, WIDTH, table}};
+	data = (le_data){.name = (char[]){"plane"}, .table = {.dtype = IR_U8, .rows = ROWS, .width = WIDTH, .data = table}, .unit = true};
 	data.train = rows, data.ntrain = 300;
 	data.val = rows + 300, data.nval = 537;
 	data.test = rows + 837, data.ntest = 63;

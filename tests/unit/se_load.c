@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Data sets of users' files: which rows are for what, labels, missing values, scaling, files that stay where they are, and
+ * the one text that says it all. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "search/data/data_int.h"
+
+#define ROWS 60
+
+static char dir[] = "/tmp/gm-load-XXXXXX";
+
+static const char *path_of(const char *name)
+{
+	static char path[4][64];
+	static int next;
+	char *p = path[next++ % 4];
+
+	snprintf(p, sizeof path[0], "%s/%s", dir, name);
+	return p;
+}
+
+/* id, a column that never changes, a small and a large one, and a class; row `hole` lacks the small one. */
+static const char *make_csv(const char *name, int rows, int hole, double offset)
+{
+	const char *path = path_of(name);
+	FILE *f = fopen(path, "w");
+
+	fputs("id,fixed,small,large,kind\n", f);
+	for (int i = 0; i < rows; i++) {
+		fprintf(f, "%d,7,", i);
+		if (i != hole)
+			fprintf(f, "%.3f", offset + i * .001);
+		fprintf(f, ",%d,%s\n", 1000 * ((i * 7) % rows), i % 3 ? "good" : "bad");
+	}
+	fclose(f);
+	return path;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	char command[80];
+
+	(void)state;
+	snprintf(command, sizeof command, "rm -r %s", dir);
+	return system(command);
+}
+
+static le_data good(const le_source *s)
+{
+	ir_diag *d = ir_diag_new();
+	le_data t;
+
+	if (le_data_load(s, 1, 0, &t, d) != IR_OK)
+		fail_msg("%s", ir_diag_get(d, 0)->text);
+	ir_diag_free(d);
+	return t;
+}
+
+static void bad(const le_source *s, const char *why)
+{
+	ir_diag *d = ir_diag_new();
+	le_data t;
+
+	assert_int_equal(le_data_load(s, 1, 0, &t, d), IR_EINPUT);
+	assert_int_equal(ir_diag_size(d), 1);
+	if (!strstr(ir_diag_get(d, 0)->text, why))
+		fail_msg("'%s' does not say '%s'", ir_diag_get(d, 0)->text, why);
+	assert_null(t.table.data);
+	ir_diag_free(d);
+	assert_int_equal(rt_live_bytes(), 0);
+}
+
+static float at(const le_data *t, uint32_t row, int column)
+{
+	return ((const float *)t->table.data)[row * (size_t)t->table.width + (size_t)column];
+}
+
+static void columns_are_standardised_on_training_rows(void **state)
+{
+	le_data t = good(&(le_source){.data = make_csv("a.csv", ROWS, -1, 5), .labels = "kind", .drop = "id"});
+	double mean = 0, var = 0;
+
+	(void)state;
+	assert_int_equal(t.table.width, 3);
+	assert_false(t.unit);
+	for (int column = 1; column < 3; column++) {
+		mean = var = 0;
+		for (size_t i = 0; i < t.ntrain; i++)
+			mean += (double)at(&t, t.train[i], column) / (double)t.ntrain;
+		for (size_t i = 0; i < t.ntrain; i++)
+			var += pow((double)at(&t, t.train[i], column) - mean, 2) / (double)t.ntrain;
+		assert_true(fabs(mean) < 1e-6 && fabs(var - 1) < 1e-6);
+	}
+	assert_true(at(&t, 3, 0) == 0 && t.scale.std[0] == 1); /* the column that never changes */
+	assert_true(fabs(le_data_variance(&t, t.train, t.ntrain) - 2. / 3) < 1e-6);
+	assert_int_equal(t.nclass, 2);
+	assert_string_equal(t.class_name[t.label[0]], "bad");
+	assert_string_equal(t.class_name[t.label[1]], "good");
+	le_data_free(&t);
+	assert_int_equal(rt_live_bytes(), 0);
+}
+
+static void scaling_keeps_its_bits_as_text(void **state)
+{
+	le_data t = good(&(le_source){.data = make_csv("a.csv", ROWS, -1, 5), .drop = "id,kind"});
+	float x[3] = {7, 5.25f, 31000}, y[3], z[3], back[3];
+	le_scale s;
+	ir_str text;
+
+	(void)state;
+	sb_init(&text);
+	le_scale_print(&t.scale, &text);
+	assert_true(le_scale_parse(text.s, &s));
+	assert_memory_equal(s.mean, t.scale.mean, 3 * sizeof *s.mean);
+	assert_memory_equal(s.std, t.scale.std, 3 * sizeof *s.std);
+	le_scale_row(&t.scale, x, y);
+	le_scale_row(&s, x, z);
+	assert_memory_equal(y, z, sizeof y);
+	le_unscale_row(&s, y, back);
+	for (int i = 0; i < 3; i++)
+		assert_true(fabsf(back[i] - x[i]) <= 1e-6f * fabsf(x[i]));
+	le_scale_free(&s);
+	assert_false(le_scale_parse("{\"mean\": [1, 2], \"std\": [1, 0]}", &s));
+	assert_false(le_scale_parse("{\"mean\": [1, 2], \"std\": [1]}", &s));
+	assert_false(le_scale_parse("{\"mean\": [], \"std\": []}", &s));
+	assert_false(le_scale_parse("mean", &s));
+	sb_fini(&text);
+	le_data_free(&t);
+}
+
+static void missing_values(void **state)
+{
+	le_source s = {.data = make_csv("m.csv", ROWS, 4, 5), .drop = "id,kind"};
+	le_data t;
+
+	(void)state;
+	bad(&s, "row 5, column 2 small: a missing value");
+	s.missing = "mean";
+	t = good(&s);
+	assert_true(at(&t, 4, 1) == 0); /* the mean, standardised */
+	le_data_free(&t);
+	s.scale = "none";
+	t = good(&s);
+	assert_true(fabsf(at(&t, 4, 1) - 5.03f) < .005f && at(&t, 4, 0) == 7);
+	le_data_free(&t);
+	s.missing = "median";
+	bad(&s, "refuse or mean");
+}
+
+static void parts_by_per_cent_and_by_file(void **state)
+{
+	le_source s = {.data = make_csv("a.csv", ROWS, -1, 5), .drop = "id,kind", .split = "50/30/20"};
+	le_data t = good(&s);
+
+	(void)state;
+	assert_int_equal(t.ntrain, 30);
+	assert_int_equal(t.nval, 18);
+	assert_int_equal(t.ntest, 12);
+	le_data_free(&t);
+	s.val = make_csv("v.csv", 10, -1, 6);
+	bad(&s, "their part must be 0");
+	s.split = "80/20", s.val = NULL, s.test = make_csv("t.csv", 10, -1, 6);
+	t = good(&s);
+	assert_int_equal(t.ntest, 10);
+	assert_int_equal(t.test[0], ROWS);
+	assert_true(at(&t, ROWS, 1) > at(&t, ROWS - 1, 1)); /* scaled as the training rows are */
+	le_data_free(&t);
+	s.split = NULL, s.val = s.test;
+	t = good(&s);
+	assert_int_equal(t.ntrain, ROWS);
+	assert_int_equal(t.nval, 10);
+	assert_int_equal(t.val[9], ROWS + 9);
+	assert_int_equal(t.test[0], ROWS + 10);
+	le_data_free(&t);
+	s.val = s.test = NULL;
+	for (const char *const *wrong = (const char *const[]){"", "80", "80/20", "80/10/20", "80/10/10/0", "a/b/c", "0/50/50", NULL}; *wrong; wrong++) {
+		s.split = *wrong;
+		bad(&s, "--split");
+	}
+	s.split = NULL, s.test = make_csv("w.csv", 3, -1, 6), s.drop = "id";
+	s.labels = "kind", s.drop = "id,large";
+	s.test = path_of("none.csv");
+	assert_int_equal(le_data_load(&s, 1, 0, &t, NULL), IR_ENOINPUT);
+}
+
+static void one_class(void **state)
+{
+	le_source s = {.data = make_csv("a.csv", ROWS, -1, 5), .drop = "id", .labels = "kind", .only = "bad"};
+	le_data t = good(&s);
+	int other = 0;
+
+	(void)state;
+	for (size_t i = 0; i < t.ntrain; i++)
+		assert_true(t.train[i] % 3 == 0);
+	for (size_t i = 0; i < t.nval; i++)
+		assert_true(t.val[i] % 3 == 0);
+	for (size_t i = 0; i < t.ntest; i++)
+		other += t.test[i] % 3 != 0;
+	assert_true(t.nval > 0 && other > 0); /* the test rows are of all classes */
+	le_data_free(&t);
+	s.only = "ugly";
+	bad(&s, "no row has this label");
+	s.labels = NULL;
+	bad(&s, "needs --labels");
+}
+
+/* A file that stays where it is gives the rows that a read one does, also to those who get it from the driver. */
+static void files_that_stay(void **state)
+{
+	enum { WIDTH = 5, N = 200 };
+	const char *path = path_of("x.f32");
+	FILE *f = fopen(path, "w");
+	float x[N * WIDTH], y[N * WIDTH];
+	le_source s = {.data = path, .shape = "f32:5"};
+	le_data read, map, again;
+	uint32_t *all = le_count_up(0, N);
+	ir_diag *d = ir_diag_new();
+	int fd;
+
+	(void)state;
+	for (int i = 0; i < N * WIDTH; i++)
+		x[i] = 100 + (float)(i * 37 % 101) / 3;
+	fwrite(x, sizeof x, 1, f);
+	fclose(f);
+	read = good(&s);
+	le_map_from = 1;
+	map = good(&s);
+	assert_true(le_data_staged(&map) && !le_data_staged(&read));
+	assert_int_equal(map.ntrain, read.ntrain);
+	le_data_rows(&read, all, N, x);
+	le_data_rows(&map, all, N, y);
+	assert_memory_equal(x, y, sizeof x);
+	assert_true(le_data_variance(&read, read.val, read.nval) == le_data_variance(&map, map.val, map.nval));
+	assert_int_equal(le_share_new(&fd, d), IR_OK);
+	assert_int_equal(le_data_share(&map, fd, d), IR_OK);
+	assert_int_equal(le_data_map(fd, &again, d), IR_OK);
+	memset(y, 0, sizeof y);
+	le_data_rows(&again, all, N, y);
+	assert_memory_equal(x, y, sizeof x);
+	assert_true(ir_key_equal(again.key, map.key));
+	le_data_free(&again);
+	f = fopen(path, "r+"); /* changed behind our back: whoever comes later must not train on it */
+	fwrite("zzzz", 4, 1, f);
+	fclose(f);
+	assert_int_equal(le_data_map(fd, &again, d), IR_EINPUT);
+	assert_non_null(strstr(ir_diag_get(d, 0)->text, "has changed"));
+	close(fd);
+	le_map_from = (uint64_t)1 << 29;
+	le_data_free(&map);
+	le_data_free(&read);
+	ir_diag_free(d);
+	free(all);
+	assert_int_equal(rt_live_bytes(), 0);
+}
+
+static void rows_of_a_trained_model(void **state)
+{
+	le_source s = {.data = make_csv("a.csv", ROWS, -1, 5), .drop = "id,kind"};
+	le_data t = good(&s), all;
+	ir_diag *d = ir_diag_new();
+
+	(void)state;
+	assert_int_equal(le_data_open(&s, &t.scale, 0, 0, &all, d), IR_OK);
+	assert_int_equal(all.table.rows, ROWS);
+	assert_memory_equal(all.table.data, t.table.data, ROWS * 3 * sizeof(float));
+	le_data_free(&all);
+	s.drop = "id,kind,large";
+	assert_int_equal(le_data_open(&s, &t.scale, 0, 0, &all, d), IR_EINPUT);
+	assert_non_null(strstr(ir_diag_get(d, 0)->text, "scaling is for 3"));
+	ir_diag_free(d);
+	le_data_free(&t);
+	assert_int_equal(rt_live_bytes(), 0);
+}
+
+static void one_text(void **state)
+{
+	const le_source all = {"a {\"x\"}.csv", "v", "t", "80/10/10", "l", "3", "a,b", "u8:2x2", "mean", "none"};
+	ir_arena *a = ar_open();
+	le_source s;
+	ir_str text;
+
+	(void)state;
+	sb_init(&text);
+	le_source_print(&(le_source){.data = "plain.npy"}, &text);
+	assert_string_equal(text.s, "plain.npy");
+	assert_true(le_source_parse(text.s, a, &s));
+	assert_string_equal(s.data, "plain.npy");
+	sb_clear(&text);
+	le_source_print(&all, &text);
+	assert_true(le_source_parse(text.s, a, &s));
+	assert_string_equal(s.data, all.data);
+	assert_string_equal(s.scale, "none");
+	assert_string_equal(s.drop, "a,b");
+	assert_string_equal(s.only, "3");
+	sb_clear(&text);
+	le_source_print(&(le_source){.data = "{odd"}, &text);
+	assert_true(le_source_parse(text.s, a, &s));
+	assert_string_equal(s.data, "{odd");
+	assert_false(le_source_parse("{\"data\": \"x\", \"new\": \"y\"}", a, &s));
+	assert_false(le_source_parse("{\"val\": \"x\"}", a, &s));
+	assert_false(le_source_parse("{\"data\": 3}", a, &s));
+	assert_false(le_source_parse("{", a, &s));
+	sb_fini(&text);
+	ar_free(a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(columns_are_standardised_on_training_rows),
+		cmocka_unit_test(scaling_keeps_its_bits_as_text),
+		cmocka_unit_test(missing_values),
+		cmocka_unit_test(parts_by_per_cent_and_by_file),
+		cmocka_unit_test(one_class),
+		cmocka_unit_test(files_that_stay),
+		cmocka_unit_test(rows_of_a_trained_model),
+		cmocka_unit_test(one_text),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
