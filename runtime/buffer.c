@@ -34,7 +34,7 @@ void rt_fault_after(int n)
 /* True once: for the request that the hook was set for. */
 static bool is_faulty(void)
 {
-	return atomic_load(&fault) > 0 && atomic_fetch_sub(&fault, 1) == 1;
+	return ir_fault_strikes() || (atomic_load(&fault) > 0 && atomic_fetch_sub(&fault, 1) == 1);
 }
 
 /* At least one line even for an empty tensor, so that every tensor has an address of its own. */

@@ -42,6 +42,7 @@ static ir_status make_temp(backup *b)
 	if (fd < 0)
 		return se_refuse_file(b->d, b->to, IR_EIO, strerror(errno));
 	close(fd);
+	ir_oom_remove = b->temp;
 	return IR_OK;
 }
 
@@ -152,6 +153,7 @@ static ir_status run(backup *b)
 		st = publish(b);
 	if (st != IR_OK)
 		unlink(b->temp);
+	ir_oom_remove = NULL;
 	return st;
 }
 

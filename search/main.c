@@ -2,9 +2,12 @@
  * search/main.c -- the command table and nothing else. To add a command: cmd_x.c in the layer it drives, its
  * prototype in that layer's cmd.h, one row here. Overview, manual page and completion follow (help.h). */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "compiler/cmd.h"
 #include "runtime/rt.h"
+#include "ir/base/arena.h"
 #include "search/cmd.h"
 #include "search/help.h"
 #include "search/learn/learn.h"
@@ -86,8 +89,34 @@ static int finish(int rc)
 	return rc;
 }
 
+/* At once: other threads may be anywhere, and half of a table is worse than none. */
+static void end_without_memory(void)
+{
+	_exit(ir_status_exit(IR_ENOMEM));
+}
+
+/* GRADMILL_TEST_FAULT=alloc:N, for tests: the N-th request for memory fails; N+: so do all that follow; 0: none, they are
+ * counted. A search's workers are meant by worker:alloc:N only. */
+static bool set_fault(const char *name)
+{
+	const char *text = getenv("GRADMILL_TEST_FAULT");
+	bool worker = text && !strncmp(text, "worker:", 7);
+	char *end;
+	long n;
+
+	if (!text || worker != !strcmp(name, "worker") || strncmp(text + 7 * worker, "alloc:", 6) != 0)
+		return false;
+	n = strtol(text + 7 * worker + 6, &end, 10);
+	ir_fault_after(n, *end == '+');
+	return !n;
+}
+
 int main(int argc, char **argv)
 {
+	bool counts;
+	int rc;
+
+	ir_oom_end = end_without_memory;
 	if (argc < 2)
 		return print_overview(stderr);
 	if (!strcmp(argv[1], "--version")) {
@@ -96,5 +125,9 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		return finish(print_overview(stdout));
-	return finish(run(argc - 1, argv + 1));
+	counts = set_fault(argv[1]);
+	rc = finish(run(argc - 1, argv + 1));
+	if (counts)
+		fprintf(stderr, "gradmill: %ld requests for memory\n", ir_fault_count());
+	return rc;
 }

@@ -28,6 +28,10 @@ static ir_status vacuum_into(se_store *s, const char *to, ir_diag *d)
 	sqlite3_finalize(q);
 	if (rc == SQLITE_DONE)
 		return IR_OK;
+	if (se_sql_status(s, rc) == IR_EFULL) {
+		ir_error(d, (ir_loc){0, 0, 0}, IR_E_file, to, ir_status_text(IR_EFULL));
+		return IR_EFULL;
+	}
 	return se_sql_say(s, (rc & 0xff) == SQLITE_ERROR ? IR_EIO : se_sql_status(s, rc), sqlite3_errmsg(s->db), d);
 }
 

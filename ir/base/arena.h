@@ -5,8 +5,9 @@
 #ifndef IR_BASE_ARENA_H
 #define IR_BASE_ARENA_H
 
-#include <stddef.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 typedef struct ir_arena ir_arena;
 
@@ -36,9 +37,16 @@ size_t ar_used(const ir_arena *a); /* bytes handed out since the last reset */
 void *ir_xmalloc(size_t count, size_t size); /* zeroed */
 void *ir_xrealloc(void *old, size_t count, size_t size);
 
-/* The end of small memory: prints what was asked for and aborts. LLVM does the same, so pretending to
- * recover here would be theatre; tensors (runtime/buffer.c) return a status instead. */
+/* The end of small memory: prints what was asked for and ends the process; Note [No small memory] in arena.c. Tensors
+ * (runtime/buffer.c) return a status instead. */
 __attribute__((noreturn)) void ir_oom(size_t count, size_t size);
+extern void (*ir_oom_end)(void);   /* how it ends; NULL, and when this returns: by abort() */
+extern const char *ir_oom_remove;  /* half a file that must not be left behind then; NULL: none */
+
+/* Tests: the n-th request for memory from now, small or for a tensor, fails, once or from then on; 0: none does. */
+void ir_fault_after(long n, bool for_ever);
+long ir_fault_count(void);  /* requests since then */
+bool ir_fault_strikes(void); /* counts a request: does it fail? */
 
 /* A bug of ours: prints the message, the stage being run (ir_bug_context) and aborts. Never for user input. */
 __attribute__((noreturn, format(printf, 1, 2))) void ir_bug(const char *fmt, ...);
