@@ -42,7 +42,7 @@ static ir_status make_temp(backup *b)
 	if (fd < 0)
 		return se_refuse_file(b->d, b->to, IR_EIO, strerror(errno));
 	close(fd);
-	ir_oom_remove = b->temp;
+	ir_half_begun(b->temp);
 	return IR_OK;
 }
 
@@ -60,13 +60,15 @@ static ir_status publish(backup *b)
 
 static ir_status write_weights(backup *b, const char *to, const ir_str *data)
 {
-	struct stat st;
+	struct stat f;
+	ir_status st;
 	ir_str old;
 	bool same;
 
-	if (lstat(to, &st)) {
-		if (ir_file_write(to, data->s, data->n) != IR_OK)
-			return se_refuse_file(b->d, to, IR_EIO, "cannot be written");
+	if (lstat(to, &f)) {
+		st = ir_file_write(to, data->s, data->n);
+		if (st != IR_OK)
+			return se_refuse_file(b->d, to, st, strerror(errno));
 		fprintf(stderr, "gradmill: wrote %s\n", to);
 		return IR_OK;
 	}
@@ -153,7 +155,7 @@ static ir_status run(backup *b)
 		st = publish(b);
 	if (st != IR_OK)
 		unlink(b->temp);
-	ir_oom_remove = NULL;
+	ir_half_done(b->temp);
 	return st;
 }
 

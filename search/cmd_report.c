@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gradmill report: a study as one page to look at. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "ir/base/cli.h"
@@ -17,7 +18,7 @@ static ir_status put_out(const char *file, const ir_str *page, ir_diag *d)
 		return IR_OK;
 	}
 	st = ir_file_write(file, page->s, page->n);
-	return st == IR_OK ? st : se_refuse_file(d, file, IR_EIO, "cannot be written");
+	return st == IR_OK ? st : se_refuse_file(d, file, st, strerror(errno));
 }
 
 static int report(se_store *s, const se_study *st, const se_report_options *o, const char *file)

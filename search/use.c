@@ -87,9 +87,11 @@ ir_status se_use_weights(const se_use *u, int threads, le_weights *out)
 	if (fd < 0)
 		return se_refuse_file(u->d, temp, IR_EIO, strerror(errno));
 	close(fd);
+	ir_half_begun(temp);
 	s = make_again(u, threads, temp);
 	if (s == IR_OK)
 		s = le_weights_read(temp, out, u->d);
 	unlink(temp);
+	ir_half_done(temp);
 	return s;
 }

@@ -32,7 +32,6 @@ _Thread_local void (*ir_bug_hook)(void *arg);
 _Thread_local void *ir_bug_hook_arg;
 
 void (*ir_oom_end)(void);
-const char *ir_oom_remove;
 
 static atomic_long requests, fault;
 static atomic_bool fault_for_ever;
@@ -203,6 +202,30 @@ void *ir_xrealloc(void *old, size_t count, size_t size)
 	return p;
 }
 
+#define MAX_HALVES 16
+
+static _Atomic(const char *) half[MAX_HALVES];
+
+static void swap_half(const char *from, const char *to)
+{
+	for (int i = 0; i < MAX_HALVES; i++) {
+		const char *expected = from;
+
+		if (atomic_compare_exchange_strong(&half[i], &expected, to))
+			return;
+	}
+}
+
+void ir_half_begun(const char *path)
+{
+	swap_half(NULL, path);
+}
+
+void ir_half_done(const char *path)
+{
+	swap_half(path, NULL);
+}
+
 /* Note [No small memory]: every caller could hand a status up instead, or a jump could skip them all. The first would be a
  * third of our lines, in code that no user ever runs; the second leaks what LLVM and SQLite hold between here and there, and
  * LLVM itself ends the process when its own requests fail. So the process ends, once it has removed what it had half
@@ -211,8 +234,9 @@ void *ir_xrealloc(void *old, size_t count, size_t size)
 void ir_oom(size_t count, size_t size)
 {
 	fprintf(stderr, "gradmill: out of memory: %zu x %zu bytes were asked for\n", count, size);
-	if (ir_oom_remove)
-		unlink(ir_oom_remove);
+	for (int i = 0; i < MAX_HALVES; i++)
+		if (half[i])
+			unlink(half[i]);
 	if (ir_oom_end)
 		ir_oom_end();
 	abort();

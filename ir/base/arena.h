@@ -40,8 +40,11 @@ void *ir_xrealloc(void *old, size_t count, size_t size);
 /* The end of small memory: prints what was asked for and ends the process; Note [No small memory] in arena.c. Tensors
  * (runtime/buffer.c) return a status instead. */
 __attribute__((noreturn)) void ir_oom(size_t count, size_t size);
-extern void (*ir_oom_end)(void);   /* how it ends; NULL, and when this returns: by abort() */
-extern const char *ir_oom_remove;  /* half a file that must not be left behind then; NULL: none */
+extern void (*ir_oom_end)(void); /* how it ends; NULL, and when this returns: by abort() */
+
+/* Half a file that must not be left behind then, from now until it is done with: a few at a time; path stays the caller's. */
+void ir_half_begun(const char *path);
+void ir_half_done(const char *path);
 
 /* Tests: the n-th request for memory from now, small or for a tensor, fails, once or from then on; 0: none does. */
 void ir_fault_after(long n, bool for_ever);

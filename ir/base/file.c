@@ -127,6 +127,8 @@ static bool open_out(ir_out *o, const char *path)
 		return false;
 	sb_put(&o->path, there ? real : path);
 	o->fd = open_temp(o->path.s, &o->temp);
+	if (o->fd >= 0)
+		ir_half_begun(o->temp.s);
 	return o->fd >= 0 && (!there || fchmod(o->fd, old.st_mode & 07777) == 0);
 }
 
@@ -174,6 +176,7 @@ static ir_status finish(ir_out *o, bool sync)
 		unlink(o->temp.s);
 	else if (renames && sync)
 		sync_folder(o->path.s);
+	ir_half_done(o->temp.s);
 	why = o->why;
 	sb_fini(&o->path);
 	sb_fini(&o->temp);

@@ -40,7 +40,7 @@ IR_MUSTUSE ir_status ir_file_read(const char *path, size_t max, ir_str *b);
 IR_MUSTUSE ir_status ir_file_write(const char *path, const void *data, size_t n);
 
 /* The same piece by piece, for what is too large to be held twice: nothing has the name path before ir_out_close. Errors
- * are IR_EIO with the reason in errno; after one, the others fail too. */
+ * are those of ir_file_write; after one, the others fail too. */
 typedef struct ir_out ir_out;
 IR_MUSTUSE ir_status ir_out_open(const char *path, ir_out **out);
 IR_MUSTUSE ir_status ir_out_put(ir_out *o, const void *data, size_t n);

@@ -31,6 +31,7 @@ func main(x: f32[B,8]) {
 GM
 "$GM" search --data "$TMP/own.idx" --latent 8 --epochs 3 --db "$TMP/s.db" --trials 2 --quiet >"$TMP/said" 2>&1 || { fail "search"; exit 1; }
 "$GM" query "$TMP/s.db" "SELECT ir FROM v_trials" >/dev/null 2>"$TMP/said" || fail "query"
+"$GM" train "$TMP/m.gm" --data "$TMP/own.idx" --epochs 1 --save "$TMP/w.st" >"$TMP/said" 2>&1 || { fail "train"; exit 1; }
 TRAIN="--data $TMP/own.idx --epochs 1 --limit-train 256 --batch 128"
 
 mkdir "$TMP/disk"
@@ -54,6 +55,8 @@ writers() { # how, reason, folder
 	refused "$how: train --save" "old.gm.*$why" train "$TMP/m.gm" $TRAIN --save "$TMP/disk/old.gm"
 	refused "$how: train --save-grads" "old.gm.*$why" train "$TMP/m.gm" $TRAIN --save-grads "$TMP/disk/old.gm"
 	refused "$how: train --loss-log" "old.gm.*$why" train "$TMP/m.gm" $TRAIN --loss-log "$TMP/disk/old.gm"
+	refused "$how: apply -o" "old.csv.*$why" apply "$TMP/m.gm" --weights "$TMP/w.st" --data "$TMP/own.idx" -o "$TMP/disk/old.csv"
+	refused "$how: report" "old.gm.*$why" report "$TMP/s.db" -o "$TMP/disk/old.gm"
 	refused "$how: best --export" "$why" best "$TMP/s.db" --export "$TMP/disk/folder"
 	refused "$how: backup" "$why" backup "$TMP/s.db" "$TMP/disk/new.db"
 }
@@ -61,12 +64,12 @@ fill() { # leaves nothing
 	printf 'old\n' >"$TMP/disk/old.gm"
 	printf 'old\n' >"$TMP/disk/old.o"
 	printf 'old\n' >"$TMP/disk/old.h"
-	mkdir "$TMP/disk/folder"
-	printf 'old\n' >"$TMP/disk/folder/model.gm"
+	printf 'old\n' >"$TMP/disk/old.csv"
+	"$GM" best "$TMP/s.db" --export "$TMP/disk/folder" >"$TMP/said" 2>&1 || fail "best --export"
 	cat /dev/zero >"$TMP/disk/fill" 2>/dev/null
 	true
 }
-mount -t tmpfs -o size=64k tmpfs "$TMP/disk" || exit 77
+mount -t tmpfs -o size=8m tmpfs "$TMP/disk" || exit 77
 fill
 writers "full" "no space left"
 mount -o remount,ro "$TMP/disk"
@@ -94,6 +97,8 @@ printing show show "$TMP/s.db" 0
 printing best best "$TMP/s.db" --json
 printing status status "$TMP/s.db"
 printing replay replay "$TMP/s.db" 0 --json
+printing apply apply "$TMP/m.gm" --weights "$TMP/w.st" --data "$TMP/own.idx"
+printing report report "$TMP/s.db"
 printing search search --db "$TMP/s.db" --trials 2 --json --quiet
 printing backup backup "$TMP/s.db" "$TMP/copy.db" --json
 exit $failed

@@ -30,29 +30,33 @@ func main(x: f32[B,8]) {
 }
 GM
 sed 's/relu/rleu/; s/mse(y, x)/mse(y, q)/' "$TMP/m.gm" >"$TMP/wrong.gm"
+APPLY="apply $TMP/m.gm --weights $TMP/w.st --threads 1"
+{ "$GM" train "$TMP/m.gm" --data "$TMP/own.idx" --epochs 1 --save "$TMP/w.st" &&
+	"$GM" $APPLY --data "$TMP/own.idx" --output reconstruction -o "$TMP/own.npy" &&
+	"$GM" $APPLY --data "$TMP/own.idx" --output reconstruction -o "$TMP/own.csv"; } >"$TMP/said" 2>&1 || { fail "data"; exit 1; }
 SEARCH="--data $TMP/own.idx --latent 8 --epochs 3 --seed 3 --jobs 1 --threads 1 --keep 1 --finalists 1 --quiet"
 "$GM" search $SEARCH --db "$TMP/s.db" --trials 2 >"$TMP/said" 2>&1 || { fail "search"; exit 1; }
 ask "$TMP/s.db" "SELECT * FROM v_repro WHERE state != 'WAITING'" >"$TMP/s.txt"
 
 # What a database had is there, the file is whole, and the folder has nothing that it should not have.
 sound() {
-	for db in "$TMP"/work/*.db; do
+	for db in "$TMP"/here/*.db; do
 		[ -s "$db" ] || continue
 		[ "$(ask "$db" 'PRAGMA integrity_check' 2>&1)" = ok ] || fail "$name, $fault: integrity of $db"
 	done
-	if [ -s "$TMP/work/s.db" ]; then
-		ask "$TMP/work/s.db" "SELECT * FROM v_repro" | head -n 2 | cmp -s "$TMP/s.txt" - || fail "$name, $fault: trials are lost"
+	if [ -s "$TMP/here/s.db" ]; then
+		ask "$TMP/here/s.db" "SELECT * FROM v_repro" | head -n 2 | cmp -s "$TMP/s.txt" - || fail "$name, $fault: trials are lost"
 	fi
-	left=$(ls -A "$TMP/work" "$TMP/work/s.weights" 2>/dev/null | grep -E '\.[0-9]+(\.[0-9]+|\.tmp|\.room)?$')
+	left=$(ls -A "$TMP/here" "$TMP/here/s.weights" 2>/dev/null | grep -E '\.[0-9]+(\.[0-9]+|\.tmp|\.room)?$')
 	[ -z "$left" ] || [ "$1" = worker ] || fail "$name, $fault: $left is left behind"
 }
 
 once() { # exit codes that may be, command ..
 	codes=$1; shift
-	rm -rf "$TMP/work"
-	mkdir "$TMP/work"
-	cp -r "$TMP/s.db" "$TMP/s.weights" "$TMP/work"
-	(cd "$TMP/work" && GRADMILL_TEST_FAULT=$fault timeout 120 "$GM" "$@") >"$TMP/out" 2>"$TMP/said"
+	rm -rf "$TMP/here"
+	mkdir "$TMP/here"
+	cp -r "$TMP/s.db" "$TMP/s.weights" "$TMP/here"
+	(cd "$TMP/here" && GRADMILL_TEST_FAULT=$fault timeout 120 "$GM" "$@") >"$TMP/out" 2>"$TMP/said"
 	code=$?
 	tried=$((tried + 1))
 	case " 0 71 $codes " in
@@ -94,6 +98,14 @@ scenario opt "" opt --batch 4 -p grad,simplify,fold,cse,dce "$TMP/m.gm"
 scenario "compile --emit=plan" "" compile "$TMP/m.gm" --emit=plan
 scenario "compile --emit=obj,header" "" compile "$TMP/m.gm" --emit=obj,header --func encode,decode --batch 1 -o encoder
 scenario train "" train "$TMP/m.gm" --data "$TMP/own.idx.gz" --epochs 1 --limit-train 256 --batch 128 --threads 1 --save w.safetensors
+scenario "data: IDX, --save" "" train "$TMP/m.gm" --data "$TMP/own.idx" --epochs 0 --save w.safetensors
+for kind in csv npy npz; do
+	[ $kind != npz ] || (cd "$TMP" && python3 -m zipfile -c own.npz own.npy 2>/dev/null) || continue
+	wide=$([ $kind = csv ] && echo --drop row)
+	# shellcheck disable=SC2086 # an option or none
+	scenario "data: $kind" "" $APPLY --data "$TMP/own.$kind" $wide --output error --rows test
+done
+scenario apply "" $APPLY --data "$TMP/own.idx" --output latent,reconstruction,error -o all.npy
 scenario "search: a new study" "" search $SEARCH --db new.db --trials 2
 scenario "search: going on" "" search --db s.db --trials 3 --jobs 1 --threads 1 --quiet
 PREFIX=worker: # 70: three died at their start; 1: no trial is left
@@ -103,8 +115,11 @@ scenario trials "" trials s.db --best
 scenario query "" query s.db "SELECT number, value, params FROM v_repro JOIN v_trials USING (study, number)"
 scenario show "" show s.db 0 --ir
 scenario "best --export" "" best s.db --export best
+scenario "apply of a trial" "" apply s.db best -o codes.csv
+scenario report "" report s.db -o report.html
 scenario status "" status s.db --json
 scenario backup "" backup s.db copy.db
-scenario replay "" replay s.db 0
+# 1: the file of weights cannot be read
+scenario replay 1 replay s.db 0
 say "note: $tried commands without memory"
 exit $failed

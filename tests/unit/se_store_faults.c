@@ -105,6 +105,26 @@ static ir_status flushes(bench *b)
 	return st;
 }
 
+/* --as-new: a study that begins with the trials of another is there with all of them, or not at all. */
+static ir_status copies(bench *b)
+{
+	se_study st = {.name = "more", .space = "dense", .sampler = "random", .data = "x", .data_key = "k", .target = "t",
+		.build = "b", .delay = 16, .origin = "s"};
+	ir_status s = open_it(b);
+
+	if (s != IR_OK)
+		return s;
+	se_store_defer(b->s);
+	s = se_store_add_study(b->s, &st, b->d);
+	if (s == IR_OK)
+		s = se_store_copy_history(b->s, st.id, 1, b->d);
+	if (s == IR_OK)
+		s = se_store_flush(b->s, true, b->d);
+	b->studied = s == IR_OK;
+	b->ended += b->studied ? TRIALS : 0;
+	return s;
+}
+
 static ir_status backup(bench *b)
 {
 	int64_t n;
@@ -180,6 +200,9 @@ static void look(bench *b, const char *name, long k)
 	if (number(b, "SELECT count(*) FROM trials t WHERE NOT EXISTS (SELECT 1 FROM x_param p WHERE p.trial_id = t.trial_id) OR "
 		   "(state = 'COMPLETE' AND NOT EXISTS (SELECT 1 FROM trial_values v WHERE v.trial_id = t.trial_id))"))
 		fail_msg("%s, call %ld: half a change", name, k);
+	if (number(b, "SELECT count(*) FROM studies s WHERE study_name = 'more' AND (SELECT origin FROM x_study x WHERE "
+		   "x.study_id = s.study_id) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM trials t WHERE t.study_id = s.study_id)"))
+		fail_msg("%s, call %ld: a study without its beginning", name, k);
 	if (number(b, "SELECT count(*) FROM v_repro WHERE state = 'COMPLETE' AND loss_bits IS NULL"))
 		fail_msg("%s, call %ld: no bits", name, k);
 	se_store_close(b->s);
@@ -259,6 +282,33 @@ static void every_call(void **state)
 	print_message("%s: %ld faults, %ld full disks\n", s->name, faults, full);
 }
 
+/* While the disk is full, another program takes the number of a trial of ours: the attempt to write it again fails. */
+static void another_came_first(void **state)
+{
+	bench *b = shared;
+	char path[96], command[300];
+
+	(void)state;
+	clean(b);
+	copy_file(template_path(b, STUDY, path), b->db);
+	shim_arm(SHIM_FULL, 0, false);
+	assert_int_equal(open_it(b), IR_OK);
+	se_store_defer(b->s);
+	assert_int_equal(run_trial(b, 0), IR_OK);
+	assert_int_equal(se_store_unwritten(b->s), 1);
+	shim_arm(SHIM_FULL, 1, true);
+	assert_int_equal(se_store_flush(b->s, true, b->d), IR_EFULL);
+	assert_true(se_store_full(b->s));
+	snprintf(command, sizeof command, "sqlite3 %s \"INSERT INTO trials (number, study_id, state) VALUES (0, 1, 'RUNNING')\"", b->db);
+	assert_int_equal(system(command), 0);
+	shim_arm(SHIM_FULL, 0, false);
+	ir_diag_clear(b->d);
+	assert_int_equal(se_store_flush(b->s, true, b->d), IR_EIO);
+	assert_non_null(strstr(ir_diag_get(b->d, 0)->text, "another program changed the study"));
+	se_store_close(b->s);
+	b->s = NULL;
+}
+
 static void make_template(bench *b, template t, ir_status (*what)(bench *b))
 {
 	char path[96];
@@ -334,10 +384,11 @@ int main(void)
 	static scenario s[] = {
 		{"a new file", open_it, NOTHING}, {"a new study", add_study, TABLES}, {"trials", trials, STUDY},
 		{"trials, one commit each", flushes, STUDY}, {"an old file", open_it, OLD}, {"a copy", backup, TRIED},
-		{"reading", read_all, TRIED}, {"reading an old file", read_all, OLD},
+		{"a study that goes on from another", copies, TRIED}, {"reading", read_all, TRIED}, {"reading an old file", read_all, OLD},
 	};
-	struct CMUnitTest tests[sizeof s / sizeof *s];
+	struct CMUnitTest tests[sizeof s / sizeof *s + 1];
 
+	tests[sizeof s / sizeof *s] = (struct CMUnitTest)cmocka_unit_test(another_came_first);
 	for (size_t i = 0; i < sizeof s / sizeof *s; i++)
 		tests[i] = (struct CMUnitTest){.name = s[i].name, .test_func = every_call, .initial_state = &s[i]};
 	return cmocka_run_group_tests_name("store faults", tests, setup, teardown);
