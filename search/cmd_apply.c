@@ -134,7 +134,7 @@ static int configure_outputs(job *j)
 	bool summary_only = !o->to && !o->output && (o->sheet || o->json);
 
 	if (!se_apply_kinds(o->output ? o->output : "latent", &j->what))
-		return usage("--output is a list of latent, reconstruction, error, not ", o->output);
+		return usage("--output is a list of latent, reconstruction, error, label, not ", o->output);
 	if (!se_apply_ending(o->to, &j->format))
 		return usage("-o: the name must end in .npy, .csv or .tsv: ", o->to);
 	if (o->json && !o->to && o->output)
@@ -225,10 +225,28 @@ static le_source like_the_study(const job *j)
 	return s;
 }
 
+/* New rows need not have the columns that training left out: without those that only the study has named, if it must be. */
+static ir_status open_rows(job *j, const le_scale *scale, uint64_t seed, int64_t limit)
+{
+	le_source source = like_the_study(j);
+	ir_diag *quiet = ir_diag_new();
+	ir_status s = le_data_open(&source, scale, seed, limit, &j->data, quiet);
+
+	if (s == IR_EINPUT && !j->o->source.labels && source.labels) {
+		source.labels = NULL;
+		ir_diag_clear(quiet);
+		s = le_data_open(&source, scale, seed, limit, &j->data, quiet);
+	}
+	ir_diag_free(quiet);
+	if (s == IR_OK)
+		return s;
+	source.drop = j->o->source.drop;
+	return le_data_open(&source, scale, seed, limit, &j->data, j->d);
+}
+
 static ir_status take_data(job *j)
 {
 	const options *o = j->o;
-	le_source source = like_the_study(j);
 	se_study st = j->use.st; /* zeros without one */
 	le_scale scale;
 	ir_status s;
@@ -240,7 +258,7 @@ static ir_status take_data(job *j)
 		return se_study_data(&st, j->a, &j->data, j->d);
 	s = find_scale(j, &scale);
 	if (s == IR_OK)
-		s = le_data_open(&source, &scale, (uint64_t)st.seed, o->limit_train < 0 ? 0 : o->limit_train, &j->data, j->d);
+		s = open_rows(j, &scale, (uint64_t)st.seed, o->limit_train < 0 ? 0 : o->limit_train);
 	le_scale_free(&scale);
 	return s;
 }
@@ -251,10 +269,13 @@ static ir_status choose_rows(job *j)
 	const uint32_t *const list[] = {NULL, t->train, t->val, t->test};
 	const size_t n[] = {(size_t)t->table.rows, t->ntrain, t->nval, t->ntest};
 
-	j->n = n[j->which];
-	j->row = ir_xmalloc(j->n + 1, sizeof *j->row);
-	for (size_t i = 0; i < j->n; i++)
-		j->row[i] = list[j->which] ? list[j->which][i] : (uint32_t)i;
+	j->row = ir_xmalloc(n[j->which] + 1, sizeof *j->row);
+	for (size_t i = 0; i < n[j->which]; i++) {
+		uint32_t row = list[j->which] ? list[j->which][i] : (uint32_t)i;
+
+		if (!j->o->source.only || (t->label[row] >= 0 && !strcmp(t->class_name[t->label[row]], j->o->source.only)))
+			j->row[j->n++] = row;
+	}
 	if (j->what & SE_APPLY_LABEL && !t->label)
 		return se_refuse_file(j->d, t->name, IR_EINPUT, "has no labels: --labels says where they are");
 	return j->n ? IR_OK : se_refuse_file(j->d, t->name, IR_EINPUT, "has no such rows");

@@ -86,8 +86,8 @@ static int check(arguments *a)
 	if (le_source_given(&a->source) && !a->source.data)
 		return usage("what is said about the data needs --data beside it");
 	if (!o->data && access(o->db, F_OK) && errno == ENOENT) { /* other troubles are the store's to tell */
-		fprintf(stderr, "gradmill search: --db %s: no such file, and a new study needs --data (fashion-mnist, or an IDX "
-			"file)\n", o->db);
+		fprintf(stderr, "gradmill search: --db %s: no such file, and a new study needs "
+			"--data: fashion-mnist, or a file (gradmill help data)\n", o->db);
 		return USAGE;
 	}
 	if (o->data && !se_wire_text(o->data))

@@ -116,6 +116,8 @@ static int configure(const options *o, le_config *c)
 	*c = le_config_default();
 	if (!o->source.data)
 		return usage("--data is missing", "");
+	if (!o->shuffle && (o->source.val || o->source.only))
+		return usage("--no-shuffle takes all rows of the training file: not with --val or --only", "");
 	if (!cc_precision_find(o->precision, &c->precision))
 		return usage("--precision must be f32, f64 or bf16, not ", o->precision);
 	c->tune = o->tune;

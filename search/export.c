@@ -20,7 +20,8 @@ typedef struct export {
 	const se_use *u;
 	const char *db, *path[NFILE];
 	const ir_func *f; /* the model */
-	const char *data; /* as a shell takes it */
+	le_source source;
+	const char *data; /* the options that say what they are, as a shell takes them */
 	ir_str text;
 } export;
 
@@ -84,6 +85,20 @@ static const char *anywhere(const char *data, ir_arena *a)
 	return ar_strdup(a, realpath(data, real) ? real : data);
 }
 
+static const char *data_options(const le_source *source, ir_arena *a)
+{
+	const char *option, *value, *all;
+	ir_str s;
+
+	sb_init(&s);
+	for (size_t i = 0; le_source_option(source, i, &option, &value); i++)
+		if (value)
+			sb_printf(&s, "%s--%s %s", s.n ? " " : "", option, quote(anywhere(value, a), a));
+	all = ar_strdup(a, s.s);
+	sb_fini(&s);
+	return all;
+}
+
 static void put_fact(export *e, const char *label, const char *column)
 {
 	const char *text = se_use_text(e->u, column);
@@ -114,7 +129,7 @@ static void put_facts(export *e)
 	sb_put(s, "' in ");
 	sb_put_visible(s, e->db, strlen(e->db));
 	sb_put(s, "\n\nAn autoencoder found and trained by gradmill on ");
-	sb_put_visible(s, st->data, strlen(st->data));
+	sb_put_visible(s, e->source.data, strlen(e->source.data));
 	sb_printf(s, " (%lld training rows, seed %lld).\n\n", (long long)st->ntrain, (long long)st->seed);
 	sb_put(s, "| mean squared error per element | this model | PCA of the same latent size |\n|---|---|---|\n");
 	put_error(e, "validation rows", "value", "pca_value");
@@ -130,7 +145,7 @@ static void put_facts(export *e)
 /* "gradmill apply .." with what follows. */
 static void put_apply(export *e, const char *comment, const char *rest)
 {
-	sb_printf(&e->text, "    # %s\n    gradmill apply model.gm --weights weights.safetensors --data %s --seed %lld --rows test %s\n",
+	sb_printf(&e->text, "    # %s\n    gradmill apply model.gm --weights weights.safetensors %s --seed %lld --rows test %s\n",
 		  comment, e->data, (long long)e->u->st.seed, rest);
 }
 
@@ -150,7 +165,7 @@ static void put_commands(export *e)
 		put_apply(e, "one anomaly score per row", "--output error -o error.csv");
 		put_apply(e, "pictures above their reconstructions; with --worst, the strangest ones", "--sheet sheet.png");
 	}
-	sb_printf(&e->text, "    # go on training from these weights\n    gradmill train model.gm --data %s --seed %lld", e->data, seed);
+	sb_printf(&e->text, "    # go on training from these weights\n    gradmill train model.gm %s --seed %lld", e->data, seed);
 	if (e->u->st.limit_train)
 		sb_printf(&e->text, " --limit-train %lld", (long long)e->u->st.limit_train);
 	sb_put(&e->text, " --init weights.safetensors --epochs 1 --lr 1e-4 --save more.safetensors\n");
@@ -158,6 +173,8 @@ static void put_commands(export *e)
 		sb_printf(&e->text, "    # for C, without gradmill at run time: autoencoder.o, autoencoder.h\n    gradmill compile model.gm "
 			  "--emit=obj,header --func encode%s --weights weights.safetensors --batch 1 -o autoencoder\n",
 			  y && !ir_find_bypass(e->f, e->u->a, &way, &n) ? ",decode" : "");
+	sb_put(&e->text, "\nIf the data were standardised, the numbers are under `scaling` in the metadata of weights.safetensors. apply does "
+		"it and undoes it; functions in C take and give standardised values, (x - mean) / std.\n");
 }
 
 /* ---- the files ----------------------------------------------------------------------------------------------------- */
@@ -189,13 +206,16 @@ static ir_status write_files(export *e, const char *ir, int threads)
 
 ir_status se_export(const se_use *u, const char *db, int threads, const char *dir)
 {
-	export e = {.u = u, .db = db, .data = quote(anywhere(u->st.data, u->a), u->a)};
+	export e = {.u = u, .db = db};
 	const char *ir = se_use_text(u, "ir");
 	const ir_module *m = ir_parse("model.gm", ir, strlen(ir), u->a, u->d);
 	ir_status s = IR_EINPUT;
 
 	for (int i = 0; i < NFILE; i++)
 		e.path[i] = ar_printf(u->a, "%s/%s", dir, file_name[i]);
+	if (!le_source_parse(u->st.data, u->a, &e.source))
+		return se_refuse_file(u->d, db, IR_EINPUT, "the study's text about its data is damaged");
+	e.data = data_options(&e.source, u->a);
 	sb_init(&e.text);
 	e.f = m ? ir_module_find(m, IR_ENTRY) : NULL;
 	if (e.f)

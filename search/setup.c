@@ -375,6 +375,10 @@ static ir_status fits_data(se_driver *v, const le_data *data)
 				 (long long)data->table.width);
 			ok = false;
 		}
+	if (!data->nval) {
+		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_option, "--split", "a search needs validation rows to compare trials on");
+		ok = false;
+	}
 	if (batch > (double)data->ntrain) {
 		snprintf(text, sizeof text, "%s%.0f rows do not fit the training set of %lld", v->study.batch || v->nmodel ? ""
 			: "even the smallest batch, ", batch, (long long)data->ntrain);

@@ -223,6 +223,25 @@ static ir_status check(const le_source *s, le_split *split, ir_diag *d)
 	return IR_OK;
 }
 
+static ir_status refuse_class(const le_source *src, const le_data *t, ir_diag *d)
+{
+	ir_status s;
+	ir_str text;
+
+	sb_init(&text);
+	sb_put(&text, "no row has the label '");
+	sb_put_visible(&text, src->only, strlen(src->only));
+	sb_put(&text, "'; there are");
+	for (int64_t i = 0; i < t->nclass && i < 20; i++) {
+		sb_put(&text, i ? ", " : " ");
+		sb_put_visible(&text, t->class_name[i], strlen(t->class_name[i]));
+	}
+	sb_put(&text, t->nclass > 20 ? ", .." : "");
+	s = refuse(d, "--only", text.s);
+	sb_fini(&text);
+	return s;
+}
+
 static ir_status find_class(const le_source *src, const le_data *t, int32_t *class, ir_diag *d)
 {
 	*class = -1;
@@ -231,7 +250,7 @@ static ir_status find_class(const le_source *src, const le_data *t, int32_t *cla
 	for (int64_t i = 0; i < t->nclass; i++)
 		if (!strcmp(t->class_name[i], src->only))
 			*class = (int32_t)i;
-	return *class >= 0 ? IR_OK : refuse(d, "--only", "no row has this label");
+	return *class >= 0 ? IR_OK : refuse_class(src, t, d);
 }
 
 /* ---- values ---------------------------------------------------------------------------------------------------------------- */

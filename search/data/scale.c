@@ -159,15 +159,22 @@ void le_fill_missing(le_data *t, const le_facts *f)
 
 /* ---- how much there is to explain -------------------------------------------------------------------------------------- */
 
-#define PIECE 512 /* rows that are looked at together */
+#define PIECE_BYTES ((size_t)4 << 20) /* of rows that are looked at together */
+
+static size_t piece(const le_data *t)
+{
+	size_t rows = PIECE_BYTES / ((size_t)t->table.width * sizeof(float));
+
+	return rows ? rows : 1;
+}
 
 /* Adds to each column's sum the values of these rows, or their squared distances from mean. */
 static void add_rows(const le_data *t, const uint32_t *idx, size_t n, const double *mean, float *x, double *sum)
 {
 	int64_t w = t->table.width;
 
-	for (size_t at = 0; at < n; at += PIECE) {
-		size_t now = n - at < PIECE ? n - at : PIECE;
+	for (size_t at = 0, most = piece(t); at < n; at += most) {
+		size_t now = n - at < most ? n - at : most;
 
 		le_data_rows(t, idx + at, now, x);
 		for (size_t r = 0; r < now; r++)
@@ -183,7 +190,7 @@ double le_data_variance(const le_data *t, const uint32_t *idx, size_t n)
 {
 	size_t w = (size_t)t->table.width;
 	double *mean = ir_xmalloc(w, sizeof *mean), *square = ir_xmalloc(w, sizeof *square), sum = 0;
-	float *x = ir_xmalloc(PIECE * w, sizeof *x);
+	float *x = ir_xmalloc(piece(t) * w, sizeof *x);
 
 	add_rows(t, t->train, t->ntrain, NULL, x, mean);
 	for (size_t i = 0; i < w; i++)

@@ -31,6 +31,15 @@ bool le_source_given(const le_source *s)
 	return false;
 }
 
+bool le_source_option(const le_source *s, size_t i, const char **option, const char **value)
+{
+	if (i >= NFIELD)
+		return false;
+	*option = strcmp(field[i].key, "test") ? field[i].key : "test-data";
+	*value = *text_of(s, i);
+	return true;
+}
+
 void le_source_print(const le_source *s, ir_str *out)
 {
 	bool plain = s->data && s->data[0] != '{';

@@ -119,10 +119,24 @@ static float *values_of(const se_report *r, uint32_t row)
 	return x;
 }
 
+/* As it is in the file. */
+static const float *in_units(const se_report *r, const float *x)
+{
+	const le_scale *scale = &r->gallery->data.scale;
+	float *y;
+
+	if (!scale->width)
+		return x;
+	y = ar_new(r->a, float, (size_t)scale->width);
+	le_unscale_row(scale, x, y);
+	return y;
+}
+
 /* Greys of y. Black and white are 0 and 1, or else the least and the largest value of the original x. */
-static uint8_t *greys_of(const se_report *r, const float *x, const float *y)
+static uint8_t *greys_of(const se_report *r, const float *scaled, const float *result)
 {
 	const le_data *t = &r->gallery->data;
+	const float *x = in_units(r, scaled), *y = in_units(r, result);
 	float low = t->unit ? 0 : x[0], high = t->unit ? 1 : x[0];
 	uint8_t *pixel = ar_new(r->a, uint8_t, (size_t)t->table.width);
 

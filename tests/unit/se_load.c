@@ -213,7 +213,7 @@ static void one_class(void **state)
 	assert_true(t.nval > 0 && other > 0); /* the test rows are of all classes */
 	le_data_free(&t);
 	s.only = "ugly";
-	bad(&s, "no row has this label");
+	bad(&s, "no row has the label 'ugly'; there are bad, good");
 	s.labels = NULL;
 	bad(&s, "needs --labels");
 }
