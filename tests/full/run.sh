@@ -97,7 +97,7 @@ say "note: $waited of $SIZES disks were full before the end"
 
 # -- the clock goes on while the search waits
 mount -t tmpfs -o size=300k tmpfs "$TMP/disk" || exit 77
-"$GM" search $OPTIONS --db "$DB" --quiet --time 4s >"$TMP/out" 2>"$TMP/said"
+"$GM" search $OPTIONS --db "$DB" --quiet --time 12s >"$TMP/out" 2>"$TMP/said"
 check "--time ends it" test $? -eq 74
 check "it says what is lost" grep -q 'the last results are lost and will be made again' "$TMP/said"
 exit $failed
