@@ -121,10 +121,10 @@ static void files_in_pieces(void **state)
 	assert_int_equal(ir_file_read(path.s, 8, &s), IR_OK);
 	assert_string_equal(s.s, "one two");
 	assert_int_equal(ir_out_open("/dev/full", &o), IR_OK);
-	assert_int_equal(ir_out_put(o, "x", 1), IR_EIO);
-	assert_int_equal(ir_out_put(o, "x", 1), IR_EIO);
+	assert_int_equal(ir_out_put(o, "x", 1), IR_EFULL);
+	assert_int_equal(ir_out_put(o, "x", 1), IR_EFULL);
 	errno = 0;
-	assert_int_equal(ir_out_close(o), IR_EIO);
+	assert_int_equal(ir_out_close(o), IR_EFULL);
 	assert_int_equal(errno, ENOSPC);
 	assert_int_equal(ir_out_open("/nonexistent/f", &o), IR_EIO);
 	assert_null(o);
