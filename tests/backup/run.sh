@@ -10,12 +10,7 @@ trap 'chmod -R u+w "$TMP"; rm -rf "$TMP"' EXIT
 export GRADMILL_CACHE="$TMP/cache"
 failed=0
 
-say() { printf '%s\n' "$*"; }
-fail() { say "FAIL: $*"; failed=1; }
-check() { # name, command ..
-	name=$1; shift
-	if "$@" >"$TMP/log" 2>&1; then say "ok: $name"; else fail "$name"; tail -5 "$TMP/log"; fi
-}
+. tests/suite.sh
 code() { # wanted exit code, command ..
 	want=$1; shift
 	"$@" >"$TMP/out" 2>"$TMP/said"

@@ -16,8 +16,7 @@ trap 'cd /; umount "$TMP/disk" 2>/dev/null; rm -rf "$TMP"' EXIT
 export GRADMILL_CACHE="$TMP/cache"
 failed=0 waited=0
 
-say() { printf '%s\n' "$*"; }
-fail() { say "FAIL: $*"; failed=1; }
+. tests/suite.sh
 check() { # name, command ..
 	name=$1; shift
 	if "$@" >"$TMP/log" 2>&1; then say "ok: $name"; else fail "$name"; tail -5 "$TMP/log"; cat "$TMP/said"; fi

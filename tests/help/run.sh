@@ -8,12 +8,7 @@ TMP=$(mktemp -d)
 trap 'rm -rf "$TMP"' EXIT
 failed=0
 
-say() { printf '%s\n' "$*"; }
-fail() { say "FAIL: $*"; failed=1; }
-check() { # name, command ..
-	name=$1; shift
-	if "$@" >"$TMP/log" 2>&1; then say "ok: $name"; else fail "$name"; tail -5 "$TMP/log"; fi
-}
+. tests/suite.sh
 have() { command -v "$1" >/dev/null || { say "skipped: $1 is not installed"; return 1; }; }
 
 # -- the overview, and names that nobody knows

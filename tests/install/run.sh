@@ -11,12 +11,7 @@ export GRADMILL_CACHE="$TMP/cache" HOME="$TMP/home"
 mkdir "$HOME"
 failed=0
 
-say() { printf '%s\n' "$*"; }
-fail() { say "FAIL: $*"; failed=1; }
-check() { # name, command ..
-	name=$1; shift
-	if "$@" >"$TMP/log" 2>&1; then say "ok: $name"; else fail "$name"; tail -5 "$TMP/log"; fi
-}
+. tests/suite.sh
 
 if grep -q '^GM_SANITIZE:STRING=.' "$BUILD/CMakeCache.txt"; then
 	say "skipped: a library with sanitizers needs them in the program"

@@ -12,12 +12,7 @@ trap 'rm -rf "$TMP"' EXIT
 export GRADMILL_CACHE="$TMP/cache"
 failed=0
 
-say() { printf '%s\n' "$*"; }
-fail() { say "FAIL: $*"; failed=1; }
-check() { # name, command ..
-	name=$1; shift
-	if "$@" >"$TMP/log" 2>&1; then say "ok: $name"; else fail "$name"; tail -5 "$TMP/log"; fi
-}
+. tests/suite.sh
 ask() { sqlite3 -cmd '.timeout 10000' "$1" "$2"; }
 repro() { ask "$1" 'SELECT * FROM v_repro'; }
 files() { (cd "${1%.db}.weights" && sha256sum -- *); } # and so their names

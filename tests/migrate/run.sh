@@ -11,21 +11,7 @@ trap 'rm -rf "$TMP"' EXIT
 export GRADMILL_CACHE="$TMP/cache"
 failed=0
 
-say() { printf '%s\n' "$*"; }
-fail() { say "FAIL: $*"; failed=1; }
-check() { # name, command ..
-	name=$1; shift
-	if "$@" >"$TMP/log" 2>&1; then say "ok: $name"; else fail "$name"; tail -5 "$TMP/log"; fi
-}
-code() { # wanted exit code, command ..
-	want=$1; shift
-	"$@" >"$TMP/said" 2>&1
-	got=$?
-	cat "$TMP/said"
-	[ $got -eq "$want" ] && return 0
-	say "exit $got, wanted $want"
-	return 1
-}
+. tests/suite.sh
 sum() { cksum <"$1"; }
 # What no later version may change: every trial, and its results to the bit.
 trials() {

@@ -9,26 +9,12 @@ trap 'rm -rf "$TMP"' EXIT
 export GRADMILL_CACHE="$TMP/cache"
 failed=0
 
-say() { printf '%s\n' "$*"; }
-fail() { say "FAIL: $*"; failed=1; }
-check() { # name, command ..
-	name=$1; shift
-	if "$@" >"$TMP/log" 2>&1; then say "ok: $name"; else fail "$name"; tail -5 "$TMP/log"; fi
-}
+. tests/suite.sh
 repro() { sqlite3 "$1" 'SELECT * FROM v_repro'; }
 OPTIONS="--data fashion-mnist --limit-train 2000 --epochs 2 --latent 16 --seed 5 --quiet"
 search() { # db, options .. (in the background call the program itself: $! must be its own number)
 	db=$1; shift
 	"$GM" search $OPTIONS --db "$db" "$@"
-}
-code() { # wanted exit code, command ..
-	want=$1; shift
-	"$@" >"$TMP/said" 2>&1
-	got=$?
-	cat "$TMP/said"
-	[ $got -eq $want ] && return 0
-	say "exit $got, wanted $want"
-	return 1
 }
 
 if ! [ -e /usr/share/datasets/fashion-mnist ] && ! find /usr/share -name 't10k-labels-idx1-ubyte*' 2>/dev/null | grep -q .; then
