@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "compiler/model_file.h"
 #include "ir/base/cli.h"
 #include "search/apply_out.h"
@@ -220,7 +219,7 @@ static le_source like_the_study(const job *j)
 		return s;
 	s.drop = s.drop ? s.drop : old.drop;
 	s.shape = s.shape ? s.shape : old.shape;
-	if (!s.labels && old.labels && access(old.labels, F_OK) != 0) /* a column, which is not the model's to see */
+	if (!s.labels && le_labels_are_column(&old)) /* it is not the model's to see */
 		s.labels = old.labels;
 	return s;
 }
@@ -331,11 +330,8 @@ static ir_status apply_block(job *j, size_t at)
 			    .error = j->error ? j->error + at : NULL, .label = j->data.label, .class_name = j->data.class_name, .n = j->n - at < j->block ? j->n - at : j->block};
 	ir_status s = le_apply_rows(j->applier, b.row, b.n, j->latent.data, j->reconstruction.data, j->error ? j->error + at : NULL);
 
-	for (size_t i = 0; s == IR_OK && j->reconstruction.data && j->data.scale.width && i < b.n; i++) {
-		float *y = (float *)j->reconstruction.data + i * (size_t)j->data.table.width;
-
-		le_unscale_row(&j->data.scale, y, y); /* in the units of the file */
-	}
+	if (s == IR_OK && j->reconstruction.data) /* in the units of the file */
+		le_unscale_rows(&j->data.scale, j->reconstruction.data, b.n);
 	if (s == IR_OK && interrupted)
 		s = IR_EINTR;
 	return s == IR_OK && j->what ? se_apply_out_put(&j->out, &b) : s;

@@ -290,16 +290,9 @@ static ir_status deliver(job *j, ir_status s)
 	if (j->o->loss_log)
 		t = write_log(j);
 	if (j->o->save && j->result.weights.n) {
-		const char *meta[] = {"format", "gradmill", "ir", j->text.s, "scaling", NULL};
-		ir_str scaling;
+		const char *const meta[] = {"format", "gradmill", "ir", j->text.s};
 
-		sb_init(&scaling);
-		if (j->data.scale.width) {
-			le_scale_print(&j->data.scale, &scaling);
-			meta[5] = scaling.s;
-		}
-		u = le_weights_write(j->o->save, &j->result.weights, meta, meta[5] ? 3 : 2, j->d);
-		sb_fini(&scaling);
+		u = le_model_write(j->o->save, &j->result.weights, meta, 2, &j->data.scale, j->d);
 	}
 	n = normalise(&j->data, &j->result);
 	if (j->o->json)

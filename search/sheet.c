@@ -65,23 +65,31 @@ typedef struct canvas {
 	int64_t width, height;
 } canvas;
 
-static uint8_t grey(float v)
+uint8_t se_grey(se_greys g, float v)
 {
-	return v > 0 ? v < 1 ? (uint8_t)(255 * v + .5f) : 255 : 0; /* NaN is black */
+	v = (v - g.low) / (g.high - g.low);
+	return v > 0 ? v < 1 ? (uint8_t)(255 * v + .5f) : 255 : 0;
 }
 
-/* What is black and what is white: 0 and 1, or the least and the largest value of the originals. */
-typedef struct range {
-	float low, high;
-} range;
+se_greys se_greys_of(const le_data *t, const float *x, size_t n)
+{
+	se_greys g = {0, 1};
 
-static void paint_one(const canvas *c, const se_sheet *s, range r, const float *x, int64_t top, int64_t left)
+	if (t->unit)
+		return g;
+	g = (se_greys){HUGE_VALF, -HUGE_VALF};
+	for (size_t i = 0; i < n * (size_t)t->table.width; i++)
+		g = (se_greys){fminf(g.low, x[i]), fmaxf(g.high, x[i])};
+	return g.high > g.low ? g : (se_greys){g.low, g.low + 1};
+}
+
+static void paint_one(const canvas *c, const se_sheet *s, se_greys g, const float *x, int64_t top, int64_t left)
 {
 	for (int64_t i = 0; i < s->width * s->height; i++)
-		c->pixel[(top + i / s->width) * c->width + left + i % s->width] = grey((x[i] - r.low) / (r.high - r.low));
+		c->pixel[(top + i / s->width) * c->width + left + i % s->width] = se_grey(g, x[i]);
 }
 
-static void paint(const canvas *c, const se_sheet *s, range r, const float *x, const float *y, size_t n)
+static void paint(const canvas *c, const se_sheet *s, se_greys g, const float *x, const float *y, size_t n)
 {
 	size_t width = (size_t)(s->height * s->width);
 
@@ -90,28 +98,9 @@ static void paint(const canvas *c, const se_sheet *s, range r, const float *x, c
 		int64_t top = SE_SHEET_GAP + (int64_t)i / s->cols * (2 * s->height + SE_SHEET_GAP);
 		int64_t left = SE_SHEET_GAP + (int64_t)i % s->cols * (s->width + SE_SHEET_GAP);
 
-		paint_one(c, s, r, x + i * width, top, left);
-		paint_one(c, s, r, y + i * width, top + s->height, left);
+		paint_one(c, s, g, x + i * width, top, left);
+		paint_one(c, s, g, y + i * width, top + s->height, left);
 	}
-}
-
-/* As they are in the file, whatever the model was given. */
-static void restore(const le_data *t, float *x, size_t n)
-{
-	for (size_t i = 0; t->scale.width && i < n; i++)
-		le_unscale_row(&t->scale, x + i * (size_t)t->table.width, x + i * (size_t)t->table.width);
-}
-
-static range range_of(const le_data *t, const float *x, size_t n)
-{
-	range r = {0, 1};
-
-	if (t->unit)
-		return r;
-	r = (range){HUGE_VALF, -HUGE_VALF};
-	for (size_t i = 0; i < n * (size_t)t->table.width; i++)
-		r = (range){fminf(r.low, x[i]), fmaxf(r.high, x[i])};
-	return r.high > r.low ? r : (range){r.low, r.low + 1};
 }
 
 ir_status se_sheet_png(const se_sheet *s, le_applier *a, const le_data *t, const uint32_t *row, size_t n, ir_str *out)
@@ -131,9 +120,8 @@ ir_status se_sheet_png(const se_sheet *s, le_applier *a, const le_data *t, const
 	st = le_apply_rows(a, row, n, NULL, y, NULL);
 	if (st == IR_OK) {
 		le_data_rows(t, row, n, x);
-		restore(t, x, n);
-		restore(t, y, n);
-		paint(&c, s, range_of(t, x, n), x, y, n);
+		le_unscale_rows(&t->scale, x, 2 * n); /* and y */
+		paint(&c, s, se_greys_of(t, x, n), x, y, n);
 		st = se_png_grey(c.pixel, (size_t)c.width, (size_t)c.height, out) ? IR_OK : IR_EINPUT;
 	}
 	free(c.pixel);

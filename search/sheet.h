@@ -23,6 +23,13 @@ size_t se_sheet_spread(const se_sheet *s, size_t n, size_t *to);
 /* The n places (rows * cols at most) with the largest error, the worst first, the earlier first among equals. */
 size_t se_sheet_worst(const se_sheet *s, const double *error, size_t n, size_t *to);
 
+/* What is black and what is white in pictures of these n rows, which are as they are in the file. */
+typedef struct se_greys {
+	float low, high;
+} se_greys;
+se_greys se_greys_of(const le_data *t, const float *x, size_t n);
+uint8_t se_grey(se_greys g, float v); /* NaN is black */
+
 /* Rows of the table and their reconstructions, which a must have been opened for, as PNG appended to out. A sheet that is
  * not full has no empty rows. IR_EINPUT, without a message: it is too large a picture. */
 IR_MUSTUSE ir_status se_sheet_png(const se_sheet *s, le_applier *a, const le_data *t, const uint32_t *row, size_t n,

@@ -152,21 +152,12 @@ static bool is_worth_saving(const se_message *t, const char *key, double value)
 	return t->save && (!t->weights_key || !strcmp(t->weights_key, key)) && (isnan(t->save_below) || value <= t->save_below);
 }
 
-/* The scaling goes with the weights: without it they mean nothing. */
 static ir_status save(const se_message *t, const le_weights *w, const le_scale *scale, ir_str *cause)
 {
-	const char *metadata[] = {"ir", t->ir, "scaling", NULL};
+	const char *const metadata[] = {"ir", t->ir};
 	ir_diag *d = ir_diag_new();
-	ir_str scaling;
-	ir_status st;
+	ir_status st = le_model_write(t->save, w, metadata, 1, scale, d);
 
-	sb_init(&scaling);
-	if (scale->width) {
-		le_scale_print(scale, &scaling);
-		metadata[3] = scaling.s;
-	}
-	st = le_weights_write(t->save, w, metadata, metadata[3] ? 2 : 1, d);
-	sb_fini(&scaling);
 	if (st != IR_OK)
 		sb_put(cause, ir_diag_size(d) ? ir_diag_get(d, 0)->text : ir_status_text(st));
 	ir_diag_free(d);

@@ -101,6 +101,7 @@ void le_source_print(const le_source *s, ir_str *out);
 /* The reverse; texts live in a. False: that is no such text. */
 bool le_source_parse(const char *text, ir_arena *a, le_source *out);
 bool le_source_given(const le_source *s); /* is any of it? */
+bool le_labels_are_column(const le_source *s); /* of data; else labels, if given, is a file */
 /* Field i, from 0, as an option of the command line: "test-data" and its value, NULL if it is not given. False: no more. */
 bool le_source_option(const le_source *s, size_t i, const char **option, const char **value);
 
@@ -117,7 +118,7 @@ void le_scale_print(const le_scale *s, ir_str *out);
 bool le_scale_parse(const char *text, le_scale *out); /* to be freed; false: no such text */
 void le_scale_free(le_scale *s);
 void le_scale_row(const le_scale *s, const float *x, float *y);   /* as the model sees it; x == y allowed */
-void le_unscale_row(const le_scale *s, const float *x, float *y); /* back */
+void le_unscale_rows(const le_scale *s, float *x, size_t n); /* back, n rows in place; width 0: as they are */
 
 /* What a run trains on: training, validation and test rows in one table, split by index. */
 typedef struct le_data {

@@ -58,7 +58,6 @@ extern uint64_t le_map_from; /* bytes: a smaller file is read instead; tests low
 /* What the training rows of a float table say. */
 typedef struct le_facts {
 	double low, high;     /* of all values */
-	int64_t missing;
 	double *from, *sum, *square; /* per column: a value of it; sums of differences from that and of their squares */
 	int64_t *seen;        /* values that are not missing */
 } le_facts;
@@ -72,7 +71,7 @@ void le_fill_missing(le_data *t, const le_facts *f);
 /* ---- split.c ----------------------------------------------------------------------------------------------------- */
 
 typedef struct le_split {
-	double train, val, test; /* parts of the rows of --data */
+	double val, test; /* parts of the rows of --data */
 	bool tenths;             /* instead: a tenth for the test, then a tenth of the rest for validation */
 } le_split;
 

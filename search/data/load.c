@@ -30,7 +30,13 @@ ir_status le_complain(ir_diag *d, ir_status s, const char *name, const char *tex
 
 /* ---- one table of several files -------------------------------------------------------------------------------------- */
 
-/* Bytes as floats, as the model would have seen them. */
+/* Bytes as the model sees them: cc_feed. x may be the last quarter of y. */
+static void floats_of(const uint8_t *x, size_t n, float *y)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] = (float)x[i] / 255;
+}
+
 static ir_status widen(const char *name, le_table *t, ir_diag *d)
 {
 	size_t n = (size_t)(t->rows * t->width);
@@ -44,8 +50,7 @@ static ir_status widen(const char *name, le_table *t, ir_diag *d)
 	s = rt_alloc(n * sizeof(float), &f);
 	if (s != IR_OK)
 		return le_complain(d, s, name, ir_status_text(s));
-	for (size_t i = 0; i < n; i++)
-		((float *)f)[i] = (float)((const uint8_t *)t->data)[i] / 255;
+	floats_of(t->data, n, f);
 	rt_free(t->data, n);
 	t->data = f;
 	t->dtype = IR_F32;
@@ -166,15 +171,14 @@ static ir_status append(const char *path, const le_source *src, const le_csv_opt
 	return s;
 }
 
-/* Labels may be a column of the file, or a file. */
-static bool is_column(const le_source *src)
+bool le_labels_are_column(const le_source *src)
 {
 	return src->labels && le_has_columns(src->data) && access(src->labels, F_OK) != 0;
 }
 
 static ir_status read_files(const le_source *src, le_data *t, int64_t part[3], ir_diag *d)
 {
-	le_csv_options csv = {is_column(src) ? src->labels : NULL, src->drop};
+	le_csv_options csv = {le_labels_are_column(src) ? src->labels : NULL, src->drop};
 	ir_status s = append(src->data, src, &csv, t, &part[0], d);
 
 	if (s == IR_OK && src->val)
@@ -266,8 +270,9 @@ void le_data_release(const le_data *t)
 		madvise(t->table.map, t->table.map_bytes, MADV_DONTNEED);
 }
 
-/* Row r of the file as floats; false: NaN, for the file is shorter than it was. By reading, not through the mapping: there the system would bring in, for each row, as many
- * pages around it as it likes, and a few thousand rows in random order are gigabytes. */
+/* Row r of the file as floats; false: NaN, for the file is shorter than it was. By reading, not through the mapping: there
+ * the system would bring in, for each row, as many pages around it as it likes, and a few thousand rows in random order are
+ * gigabytes. */
 static bool read_row(const le_table *t, uint32_t r, float *to)
 {
 	size_t bytes = (size_t)t->width * ir_dtype_size(t->dtype), done = 0;
@@ -285,8 +290,8 @@ static bool read_row(const le_table *t, uint32_t r, float *to)
 			break;
 		done += (size_t)got;
 	}
-	for (int64_t i = 0; done == bytes && t->dtype == IR_U8 && i < t->width; i++)
-		to[i] = (float)(uint8_t)p[i] / 255;
+	if (done == bytes && t->dtype == IR_U8)
+		floats_of((const uint8_t *)p, bytes, to);
 	for (int64_t i = 0; done < bytes && i < t->width; i++)
 		to[i] = NAN;
 	return done == bytes;
@@ -304,8 +309,7 @@ void le_data_rows(const le_data *t, const uint32_t *rows, size_t n, float *out)
 			if (read_row(&t->table, rows[r], to) && t->scale.width)
 				le_scale_row(&t->scale, to, to);
 		} else if (t->table.dtype == IR_U8) {
-			for (int64_t i = 0; i < w; i++)
-				to[i] = (float)((const uint8_t *)t->table.data)[at + i] / 255;
+			floats_of((const uint8_t *)t->table.data + at, (size_t)w, to);
 		} else {
 			memcpy(to, (const float *)t->table.data + at, (size_t)w * sizeof *to);
 		}
@@ -470,11 +474,10 @@ static ir_status load(const le_source *src, const le_scale *given, uint64_t seed
 	return s;
 }
 
-static ir_status load_or_free(const le_source *src, const le_scale *given, uint64_t seed, int64_t limit_train, le_data *out,
-			      ir_diag *d)
+ir_status le_data_open(const le_source *src, const le_scale *scale, uint64_t seed, int64_t limit_train, le_data *out, ir_diag *d)
 {
 	le_data t = {0};
-	ir_status s = load(src, given, seed, limit_train, &t, d);
+	ir_status s = load(src, scale, seed, limit_train, &t, d);
 
 	*out = (le_data){0};
 	if (s == IR_OK)
@@ -486,12 +489,7 @@ static ir_status load_or_free(const le_source *src, const le_scale *given, uint6
 
 ir_status le_data_load(const le_source *src, uint64_t seed, int64_t limit_train, le_data *out, ir_diag *d)
 {
-	return load_or_free(src, NULL, seed, limit_train, out, d);
-}
-
-ir_status le_data_open(const le_source *src, const le_scale *scale, uint64_t seed, int64_t limit_train, le_data *out, ir_diag *d)
-{
-	return load_or_free(src, scale, seed, limit_train, out, d);
+	return le_data_open(src, NULL, seed, limit_train, out, d);
 }
 
 /* Of a shared data set everything lies in the memory that is given back. */

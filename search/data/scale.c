@@ -32,10 +32,11 @@ void le_scale_row(const le_scale *s, const float *x, float *y)
 		y[i] = isnan(x[i]) ? 0 : (float)(((double)x[i] - s->mean[i]) / s->std[i]);
 }
 
-void le_unscale_row(const le_scale *s, const float *x, float *y)
+void le_unscale_rows(const le_scale *s, float *x, size_t n)
 {
-	for (int64_t i = 0; i < s->width; i++)
-		y[i] = (float)((double)x[i] * s->std[i] + s->mean[i]);
+	for (size_t r = 0; s->width && r < n; r++, x += s->width)
+		for (int64_t i = 0; i < s->width; i++)
+			x[i] = (float)((double)x[i] * s->std[i] + s->mean[i]);
 }
 
 /* ---- as text ------------------------------------------------------------------------------------------------------- */
@@ -107,10 +108,8 @@ le_facts le_facts_of(const le_data *t)
 		for (int64_t i = 0; i < w; i++) {
 			double v = x[i];
 
-			if (isnan(v)) {
-				f.missing++;
+			if (isnan(v))
 				continue;
-			}
 			if (!f.seen[i]++)
 				f.from[i] = v; /* squares of differences from any value of the column: no cancellation to fear */
 			f.low = fmin(f.low, v);
@@ -133,12 +132,18 @@ void le_facts_free(le_facts *f)
 	*f = (le_facts){0};
 }
 
+/* Of the values that are there, as a difference from f->from. */
+static double mean_of(const le_facts *f, int64_t i)
+{
+	return f->sum[i] / (double)(f->seen[i] ? f->seen[i] : 1);
+}
+
 /* Mean and standard deviation (over n) of each column. One that never changes is only shifted. */
 void le_scale_fit(const le_facts *f, int64_t width, le_scale *out)
 {
 	new_scale(width, out);
 	for (int64_t i = 0; i < width; i++) {
-		double n = f->seen[i] ? (double)f->seen[i] : 1, mean = f->sum[i] / n, var = f->square[i] / n - mean * mean;
+		double n = f->seen[i] ? (double)f->seen[i] : 1, mean = mean_of(f, i), var = f->square[i] / n - mean * mean;
 
 		out->mean[i] = f->from[i] + mean;
 		out->std[i] = var > 0 && sqrt(var) > 1e-12 * fabs(f->from[i] + mean) ? sqrt(var) : 1;
@@ -154,7 +159,7 @@ void le_fill_missing(le_data *t, const le_facts *f)
 	for (int64_t r = 0; r < t->table.rows; r++)
 		for (int64_t i = 0; i < w; i++)
 			if (isnan(data[r * w + i]))
-				data[r * w + i] = (float)(f->from[i] + f->sum[i] / (double)(f->seen[i] ? f->seen[i] : 1));
+				data[r * w + i] = (float)(f->from[i] + mean_of(f, i));
 }
 
 /* ---- how much there is to explain -------------------------------------------------------------------------------------- */

@@ -32,7 +32,7 @@ bool le_split_parse(const char *text, le_split *out)
 		sum += v[n++];
 		text = end + 1;
 	} while (n < 3 && *end == '/');
-	*out = (le_split){.train = v[0] / 100, .val = v[1] / 100, .test = v[2] / 100};
+	*out = (le_split){.val = v[1] / 100, .test = v[2] / 100};
 	return n > 1 && !*end && sum > 99.999 && sum < 100.001 && v[0] > 0;
 }
 

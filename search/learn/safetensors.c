@@ -444,3 +444,23 @@ static void free_any(void *weights)
 }
 
 const cc_weight_reader le_weight_reader = {read_any, find_any, free_any};
+
+ir_status le_model_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, const le_scale *scale,
+			 ir_diag *d)
+{
+	const char *pair[16];
+	ir_str scaling;
+	ir_status s;
+
+	IR_ASSERT(n <= 7, "%zu pairs of metadata", n);
+	sb_init(&scaling);
+	memcpy(pair, metadata, 2 * n * sizeof *pair);
+	if (scale->width) {
+		le_scale_print(scale, &scaling);
+		pair[2 * n] = "scaling", pair[2 * n + 1] = scaling.s;
+		n++;
+	}
+	s = le_weights_write(path, w, pair, n, d);
+	sb_fini(&scaling);
+	return s;
+}

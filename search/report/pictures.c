@@ -105,11 +105,6 @@ static void close_gallery(se_gallery *g)
 
 /* ---- pairs ---------------------------------------------------------------------------------------------------------- */
 
-static uint8_t grey(double v)
-{
-	return v > 0 ? (uint8_t)lround(255 * fmin(v, 1)) : 0; /* NaN is black */
-}
-
 /* The row as the model sees it, in r->a. */
 static float *values_of(const se_report *r, uint32_t row)
 {
@@ -119,31 +114,26 @@ static float *values_of(const se_report *r, uint32_t row)
 	return x;
 }
 
-/* As it is in the file. */
-static const float *in_units(const se_report *r, const float *x)
+static float *in_units(const se_report *r, const float *x)
 {
-	const le_scale *scale = &r->gallery->data.scale;
-	float *y;
+	const le_data *t = &r->gallery->data;
+	float *y = ar_new(r->a, float, (size_t)t->table.width);
 
-	if (!scale->width)
-		return x;
-	y = ar_new(r->a, float, (size_t)scale->width);
-	le_unscale_row(scale, x, y);
+	memcpy(y, x, (size_t)t->table.width * sizeof *y);
+	le_unscale_rows(&t->scale, y, 1);
 	return y;
 }
 
-/* Greys of y. Black and white are 0 and 1, or else the least and the largest value of the original x. */
-static uint8_t *greys_of(const se_report *r, const float *scaled, const float *result)
+/* A picture of result, in the greys of the original. */
+static uint8_t *greys_of(const se_report *r, const float *original, const float *result)
 {
 	const le_data *t = &r->gallery->data;
-	const float *x = in_units(r, scaled), *y = in_units(r, result);
-	float low = t->unit ? 0 : x[0], high = t->unit ? 1 : x[0];
+	const float *y = in_units(r, result);
+	se_greys g = se_greys_of(t, in_units(r, original), 1);
 	uint8_t *pixel = ar_new(r->a, uint8_t, (size_t)t->table.width);
 
-	for (int64_t i = 0; !t->unit && i < t->table.width; i++)
-		low = fminf(low, x[i]), high = fmaxf(high, x[i]);
 	for (int64_t i = 0; i < t->table.width; i++)
-		pixel[i] = grey(high > low ? (y[i] - low) / (high - low) : 0);
+		pixel[i] = se_grey(g, y[i]);
 	return pixel;
 }
 
