@@ -334,11 +334,13 @@ static void lower_concat(cc_plan *p, uint32_t group, ir_ref root)
 		to.stride[i] = s;
 	for (size_t i = 0; i < in->narg; i++) {
 		const ir_type *t = &p->f->ins[in->arg[i]].type;
+		cc_store part;
 		cc_expr e;
 
 		cc_expr_init(&e, p, group, t);
-		*ar_push(p->a, e.store, e.nstore, e.storecap) =
-			(cc_store){cc_expr_operand(&e, in->arg[i]), cc_expr_add_access(&e, &to, t, true, false)};
+		part.node = cc_expr_operand(&e, in->arg[i]);
+		part.access = cc_expr_add_access(&e, &to, t, true, false);
+		*ar_push(p->a, e.store, e.nstore, e.storecap) = part;
 		finish_map(&e, new_launch(p, group));
 		to.offset += to.stride[axis] * t->dim[axis];
 	}

@@ -132,8 +132,11 @@ static ir_ref feed_rows(builder *b, const cc_feed *feed, const ir_ins *in)
 	table = leaf(b, IR_input, CC_IN_TABLE, ir_type_make(feed->dtype, 2, dims));
 	index = leaf(b, IR_input, CC_IN_INDEX, ir_type_make(IR_I32, 1, x->dim));
 	rows = op2(b, IR_gather, table, index);
-	if (feed->dtype == IR_U8)
-		rows = op2(b, IR_div, cast(b, rows, IR_F32), number(b, 255, IR_F32));
+	if (feed->dtype == IR_U8) {
+		ir_ref white = number(b, 255, IR_F32);
+
+		rows = op2(b, IR_div, cast(b, rows, IR_F32), white);
+	}
 	return cast(b, rows, x->dtype);
 }
 
@@ -178,8 +181,10 @@ static ir_ref moment(builder *b, ir_ref p, const char *which)
 static ir_ref decay(builder *b, ir_ref old, double c, ir_ref fresh)
 {
 	ir_dtype t = b->f->ins[old].type.dtype;
+	ir_ref gain = op2(b, IR_mul, number(b, 1 - c, t), fresh);
+	ir_ref kept = op2(b, IR_mul, number(b, c, t), old);
 
-	return op2(b, IR_add, op2(b, IR_mul, number(b, c, t), old), op2(b, IR_mul, number(b, 1 - c, t), fresh));
+	return op2(b, IR_add, kept, gain);
 }
 
 /* p - lr (momentum buffer or gradient): torch.optim.SGD without dampening. */
@@ -202,7 +207,8 @@ static ir_ref adam(builder *b, const tuning *u, ir_ref p, ir_ref g)
 	ir_ref m = moment(b, p, "m"), v = moment(b, p, "v");
 	ir_type t = b->f->ins[p].type;
 	ir_ref m1 = decay(b, m, u->obj->beta1, g), v1 = decay(b, v, u->obj->beta2, op2(b, IR_mul, g, g));
-	ir_ref below = op2(b, IR_add, op2(b, IR_mul, op1(b, IR_sqrt, v1), u->rsc), number(b, u->obj->eps, t.dtype));
+	ir_ref eps = number(b, u->obj->eps, t.dtype), root = op1(b, IR_sqrt, v1);
+	ir_ref below = op2(b, IR_add, op2(b, IR_mul, root, u->rsc), eps);
 	ir_ref step = op2(b, IR_div, op2(b, IR_mul, u->alpha, m1), below);
 
 	ir_add_update(b->f, m, m1);
@@ -220,14 +226,15 @@ static ir_ref clip_factor(builder *b, double c, const ir_ref *g, size_t n)
 {
 	ir_dtype t = b->f->ins[g[0]].type.dtype;
 	ir_attr at = ir_a_int(IR_ATTR_dir, IR_CMP_gt);
-	ir_ref total = sum_all(b, op2(b, IR_mul, g[0], g[0])), limit = number(b, c, t), norm, over;
+	ir_ref total = sum_all(b, op2(b, IR_mul, g[0], g[0])), limit = number(b, c, t), norm, over, scale, one;
 
 	for (size_t i = 1; i < n; i++)
 		total = op2(b, IR_add, total, sum_all(b, op2(b, IR_mul, g[i], g[i])));
 	norm = op1(b, IR_sqrt, total);
 	over = ir_emit(b->f, "step", b->loc, IR_compare, (ir_ref[]){norm, limit}, 2, &at, 1);
-	return ir_emit(b->f, "step", b->loc, IR_select,
-		       (ir_ref[]){over, op2(b, IR_div, limit, norm), number(b, 1, t)}, 3, NULL, 0);
+	scale = op2(b, IR_div, limit, norm);
+	one = number(b, 1, t);
+	return ir_emit(b->f, "step", b->loc, IR_select, (ir_ref[]){over, scale, one}, 3, NULL, 0);
 }
 
 static void apply(builder *b, const tuning *u, const ir_ref *param, ir_ref *grad, size_t n)

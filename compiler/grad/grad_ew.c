@@ -74,12 +74,13 @@ static bool grad_extremum(cc_grad_ctx *g, ir_ref y, ir_ref dy, ir_ref *dx, ir_cm
 	ir_ref half = gd_2(g, IR_mul, dy, gd_const(g, 0.5, dy));
 
 	for (size_t i = 0; i < 2; i++) {
-		ir_ref a = gd_arg(g, y, i), b = gd_arg(g, y, 1 - i);
+		ir_ref a = gd_arg(g, y, i), b = gd_arg(g, y, 1 - i), tie, win;
 
-		if (gd_wants(g, y, i))
-			set(g, y, i,
-			    gd_select(g, gd_compare(g, beats, a, b), dy,
-				      gd_select(g, gd_compare(g, IR_CMP_eq, a, b), half, zero)), dx);
+		if (!gd_wants(g, y, i))
+			continue;
+		tie = gd_select(g, gd_compare(g, IR_CMP_eq, a, b), half, zero);
+		win = gd_compare(g, beats, a, b);
+		set(g, y, i, gd_select(g, win, dy, tie), dx);
 	}
 	return true;
 }
@@ -127,7 +128,9 @@ bool grad_sqrt(cc_grad_ctx *g, ir_ref y, ir_ref dy, ir_ref *dx)
 /* y = tanh a  =>  da = dy (1 - y^2). */
 bool grad_tanh(cc_grad_ctx *g, ir_ref y, ir_ref dy, ir_ref *dx)
 {
-	dx[0] = gd_2(g, IR_mul, dy, gd_2(g, IR_sub, gd_const(g, 1, y), gd_2(g, IR_mul, y, y)));
+	ir_ref sq = gd_2(g, IR_mul, y, y), one = gd_const(g, 1, y);
+
+	dx[0] = gd_2(g, IR_mul, dy, gd_2(g, IR_sub, one, sq));
 	return true;
 }
 
@@ -141,16 +144,20 @@ bool grad_sigmoid(cc_grad_ctx *g, ir_ref y, ir_ref dy, ir_ref *dx)
 /* y = relu a  =>  da = dy where y > 0.  relu'(0) = 0. */
 bool grad_relu(cc_grad_ctx *g, ir_ref y, ir_ref dy, ir_ref *dx)
 {
-	dx[0] = gd_select(g, gd_compare(g, IR_CMP_gt, y, gd_const(g, 0, y)), dy, gd_const(g, 0, dy));
+	ir_ref zero = gd_const(g, 0, dy);
+	ir_ref on = gd_compare(g, IR_CMP_gt, y, gd_const(g, 0, y));
+
+	dx[0] = gd_select(g, on, dy, zero);
 	return true;
 }
 
 /* exp(-a^2 / s) c, the bell under erf and gelu. */
 static ir_ref bell(cc_grad_ctx *g, ir_ref a, double s, double c)
 {
-	ir_ref sq = gd_2(g, IR_mul, gd_2(g, IR_mul, a, a), gd_const(g, -1 / s, a));
+	ir_ref scale = gd_const(g, -1 / s, a);
+	ir_ref power = gd_2(g, IR_mul, gd_2(g, IR_mul, a, a), scale), top = gd_const(g, c, a);
 
-	return gd_2(g, IR_mul, gd_1(g, IR_exp, sq), gd_const(g, c, a));
+	return gd_2(g, IR_mul, gd_1(g, IR_exp, power), top);
 }
 
 /* y = a Phi(a)  =>  da = dy (Phi(a) + a phi(a)).  Keeps a. */

@@ -42,10 +42,11 @@ bool grad_amax(cc_grad_ctx *g, ir_ref y, ir_ref dy, ir_ref *dx)
 	ir_ref a = gd_arg(g, y, 0);
 	const ir_attr *ax = ir_attr_get(&g->f->ins[y], IR_ATTR_axes);
 	ir_ref hit = gd_compare(g, IR_CMP_eq, a, spread(g, y, y));
-	ir_ref one = gd_select(g, hit, gd_const(g, 1, dy), gd_const(g, 0, dy));
-	ir_ref share = gd_2(g, IR_div, dy, gd_sum(g, one, ax->v.rank, ax->v.dim));
+	ir_ref zero = gd_const(g, 0, dy), one = gd_const(g, 1, dy);
+	ir_ref chosen = gd_select(g, hit, one, zero);
+	ir_ref share = gd_2(g, IR_div, dy, gd_sum(g, chosen, ax->v.rank, ax->v.dim));
 
-	dx[0] = gd_2(g, IR_mul, one, spread(g, y, share));
+	dx[0] = gd_2(g, IR_mul, chosen, spread(g, y, share));
 	return true;
 }
 

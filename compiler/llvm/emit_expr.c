@@ -109,7 +109,9 @@ static val in_panel(kernel *s, size_t a, val c, int inner_dim)
 	em *e = s->e;
 	val panel = LLVMBuildUDiv(e->b, c, em_int(e, RT_PANEL), ""), in = LLVMBuildURem(e->b, c, em_int(e, RT_PANEL), "");
 
-	return madd(s, LLVMBuildAdd(e->b, s->at[a], in, ""), panel, stride(s, a, inner_dim));
+	val size = stride(s, a, inner_dim);
+
+	return madd(s, LLVMBuildAdd(e->b, s->at[a], in, ""), panel, size);
 }
 
 static val load_access(kernel *s, size_t a, ir_dtype t, val inner, int inner_dim, val mask)
@@ -182,8 +184,9 @@ static void store_access(kernel *s, size_t a, val v, val inner, val mask)
 	val at = x->along == CC_ALONG_NEXT    ? LLVMBuildAdd(e->b, s->at[a], inner, "")
 		 : x->along == CC_ALONG_PANEL ? in_panel(s, a, inner, s->k->rank - 1)
 					      : madd(s, s->at[a], inner, stride(s, a, s->k->rank - 1));
+	val to = em_element(e, m, s->base[a], at);
 
-	em_store(e, to_memory(s, v, x->dtype), m, em_element(e, m, s->base[a], at), mask);
+	em_store(e, to_memory(s, v, x->dtype), m, to, mask);
 }
 
 /* ---- columns -------------------------------------------------------------------------------------------------- */
@@ -340,9 +343,11 @@ static void cols_body(kernel *s, val c, int vectors, val mask)
 	for (int i = 0; i < vectors; i++)
 		acc[i] = neutral(s);
 	reduce_loops(s, 0, s->k->nred, acc, vectors, cols_inner, &ctx);
-	for (int i = 0; i < vectors; i++)
-		store_access(s, s->k->store[0].access, finish_sum(s, acc[i]),
-			     LLVMBuildAdd(s->e->b, c, em_int(s->e, (int64_t)i * s->e->lanes), ""), mask);
+	for (int i = 0; i < vectors; i++) {
+		val at = LLVMBuildAdd(s->e->b, c, em_int(s->e, (int64_t)i * s->e->lanes), "");
+
+		store_access(s, s->k->store[0].access, finish_sum(s, acc[i]), at, mask);
+	}
 }
 
 /* The innermost reduced dimension: UNROLL vectors at a time, then one, then a masked rest. */

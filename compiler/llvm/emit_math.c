@@ -107,12 +107,13 @@ static val negated_fma(em *e, val a, val b, val c) /* c - a b */
  * a product turns into 0 of its sign: the divider gives that too. */
 static val root_by_steps(em *e, val x)
 {
-	val y = estimate(e, x), half = num(e, .5), g = mul(e, x, y), h = mul(e, y, half), r;
+	val y = estimate(e, x), half = num(e, .5), g = mul(e, x, y), h = mul(e, y, half), r, zero;
 
 	r = negated_fma(e, g, h, half);
 	g = em_fma(e, g, r, g), h = em_fma(e, h, r, h);
 	g = em_fma(e, negated_fma(e, g, g, x), h, g);
-	return choose(e, compare(e, LLVMRealOEQ, x, num(e, 0)), mul(e, x, half), g);
+	zero = mul(e, x, half);
+	return choose(e, compare(e, LLVMRealOEQ, x, num(e, 0)), zero, g);
 }
 
 /* Is every lane 0 or in [2^lo, 2^hi)? As an i1. */
@@ -197,12 +198,13 @@ static val power_of_two(em *e, val n)
 static val exp_split(em *e, val x, val *n)
 {
 	static const double p[] = {0.5, 1.666651219e-01, 4.166618735e-02, 8.369598538e-03, 1.395171741e-03};
-	val r;
+	val r, s;
 
 	*n = em_call1(e, "llvm.rint", mul(e, x, num(e, 1.44269504088896341)));
 	r = em_fma(e, *n, num(e, -0.693359375), x);
 	r = em_fma(e, *n, num(e, 2.12194440054690583e-4), r);
-	return em_fma(e, mul(e, r, r), polynomial(e, r, p, 5), r);
+	s = polynomial(e, r, p, 5);
+	return em_fma(e, mul(e, r, r), s, r);
 }
 
 static val to_int(em *e, val n)
@@ -221,8 +223,9 @@ static val exp_f32(em *e, val x)
 {
 	val n, y = add(e, exp_split(e, clamp(e, x, -104, 89), &n), num(e, 1)), k = to_int(e, n);
 	val half = bin(e, LLVMAShr, k, bits(e, 1));
+	val second = power_of_two(e, bin(e, LLVMSub, k, half)), first = power_of_two(e, half);
 
-	y = mul(e, mul(e, y, power_of_two(e, half)), power_of_two(e, bin(e, LLVMSub, k, half)));
+	y = mul(e, mul(e, y, first), second);
 	return choose(e, compare(e, LLVMRealUNO, x, x), x, y);
 }
 
@@ -249,12 +252,13 @@ static val log_f32(em *e, val x)
 	val tiny = compare(e, LLVMRealOLT, x, num(e, 1.17549435082228751e-38));
 	val v = choose(e, tiny, mul(e, x, num(e, 8388608)), x);
 	val shifted = bin(e, LLVMSub, as_int(e, v), bits(e, 0x3f3504f3)); /* sqrt(1/2) */
-	val n = bin(e, LLVMAShr, shifted, bits(e, 23)), f, f2, y;
+	val n = bin(e, LLVMAShr, shifted, bits(e, 23)), exponent = bin(e, LLVMShl, n, bits(e, 23)), f, f2, y;
 
-	f = sub(e, as_float(e, bin(e, LLVMSub, as_int(e, v), bin(e, LLVMShl, n, bits(e, 23)))), num(e, 1));
+	f = sub(e, as_float(e, bin(e, LLVMSub, as_int(e, v), exponent)), num(e, 1));
 	n = LLVMBuildSIToFP(e->b, bin(e, LLVMSub, n, choose(e, tiny, bits(e, 23), bits(e, 0))), em_vector(e, e->f32), "");
 	f2 = mul(e, f, f);
-	y = mul(e, mul(e, f2, f), polynomial(e, f, p, 9));
+	y = polynomial(e, f, p, 9);
+	y = mul(e, mul(e, f2, f), y);
 	y = em_fma(e, n, num(e, -2.12194440054690583e-4), y);
 	y = em_fma(e, f2, num(e, -0.5), y);
 	y = em_fma(e, n, num(e, 0.693359375), add(e, f, y));
@@ -274,7 +278,7 @@ static val tanh_f32(em *e, val x)
 {
 	static const double p[] = {-3.333328366e-01, 1.333149076e-01, -5.374349654e-02, 2.065057866e-02, -5.717036314e-03};
 	val a = em_call1(e, "llvm.fabs", x), z = mul(e, x, x);
-	val small = em_fma(e, mul(e, z, x), polynomial(e, z, p, 5), x), d, large;
+	val share = polynomial(e, z, p, 5), small = em_fma(e, mul(e, z, x), share, x), d, large;
 
 	d = one_and_exp(e, em_call2(e, "llvm.minnum", add(e, a, a), num(e, 18.5)), false);
 	large = sub(e, num(e, 1), bin(e, LLVMFDiv, num(e, 2), d));

@@ -64,7 +64,7 @@ static val room(matmul *m, val count)
 static void enter(matmul *m)
 {
 	em *e = m->e;
-	val args = em_param(e, 1), bufs = em_param(e, 0), n = em_load_arg(e, args, ARG_BUFFERS), pack = em_int(e, m->k_pack);
+	val args = em_param(e, 1), bufs = em_param(e, 0), n = em_load_arg(e, args, ARG_BUFFERS), pack = em_int(e, m->k_pack), to, from;
 	em_loop l;
 
 	m->k = em_load_arg(e, args, ARG_K);
@@ -89,8 +89,9 @@ static void enter(matmul *m)
 	m->hints = LLVMBuildArrayAlloca(e->b, e->i64, em_int(e, 2 * SLOTS), "");
 	m->bufs = LLVMBuildArrayAlloca(e->b, e->ptr, plus(e, n, em_int(e, 1)), "");
 	em_loop_begin(e, &l, em_int(e, 0), n, 1, NULL, 0);
-	LLVMBuildStore(e->b, LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, bufs, plus(e, l.i, em_int(e, 3))), ""),
-		       em_element(e, e->ptr, m->bufs, plus(e, l.i, em_int(e, 1))));
+	to = em_element(e, e->ptr, m->bufs, plus(e, l.i, em_int(e, 1)));
+	from = em_element(e, e->ptr, bufs, plus(e, l.i, em_int(e, 3)));
+	LLVMBuildStore(e->b, LLVMBuildLoad2(e->b, e->ptr, from, ""), to);
 	em_loop_end(e, &l, NULL);
 }
 
@@ -128,7 +129,7 @@ static val hint_streams(matmul *m, const part *p, val i, int rows, val slots)
 		val stream = LLVMBuildUDiv(e->b, l.i, em_int(e, each), ""), rest = LLVMBuildURem(e->b, l.i, em_int(e, each), "");
 		val at = em_element(e, e->i64, args, plus(e, em_int(e, ARG_REST), times(e, stream, em_int(e, 3))));
 		val bytes = em_load_arg(e, at, 1), row = plus(e, i, times(e, rest, em_int(e, SLOT_ROWS)));
-		val offset = plus(e, times(e, row, bytes), in_panels(e, p->j, size, em_load_arg(e, at, 2)));
+		val column = in_panels(e, p->j, size, em_load_arg(e, at, 2)), offset = plus(e, times(e, row, bytes), column);
 		val base = LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, m->bufs, em_load_arg(e, at, 0)), "");
 
 		set_hint(m, l.i, em_element(e, e->i8, base, offset), bytes);
@@ -143,8 +144,8 @@ static val hint_rows(matmul *m, const part *p, val next, val from, val slots)
 {
 	em *e = m->e;
 	val width = em_int(e, panel_width(e)), needed = LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, panel_width(e) - 1)), width, "");
-	val wanted = LLVMBuildAnd(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, p->j, em_param(e, 4), ""),
-				  LLVMBuildICmp(e->b, LLVMIntEQ, m->ak, em_int(e, 1), ""), "");
+	val side_by_side = LLVMBuildICmp(e->b, LLVMIntEQ, m->ak, em_int(e, 1), "");
+	val wanted = LLVMBuildAnd(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, p->j, em_param(e, 4), ""), side_by_side, "");
 	val to = LLVMBuildSelect(e->b, wanted, smaller(e, slots, plus(e, from, needed)), from, "");
 	val row = in_panels(e, next, m->as, m->as64), stride = times(e, m->as, LLVMSizeOf(m->s));
 	em_loop l;
@@ -178,10 +179,10 @@ static void hint_next(matmul *m, const part *p, val n, val from, val slots)
 	{
 		val number = plus(e, share, LLVMBuildSub(e->b, l.i, from, "")), some = LLVMBuildICmp(e->b, LLVMIntSLT, number, count, "");
 		val far = times(e, LLVMBuildUDiv(e->b, number, run, ""), m->bk64);
-		val near = times(e, LLVMBuildURem(e->b, number, run, ""), times(e, step, em_int(e, SLOT_ROWS)));
+		val slot = times(e, step, em_int(e, SLOT_ROWS)), near = times(e, LLVMBuildURem(e->b, number, run, ""), slot);
+		val bytes = LLVMBuildSelect(e->b, some, stride, em_int(e, 0), "");
 
-		set_hint(m, l.i, LLVMBuildSelect(e->b, some, em_element(e, m->s, m->next, plus(e, far, near)), m->c, ""),
-			 LLVMBuildSelect(e->b, some, stride, em_int(e, 0), ""));
+		set_hint(m, l.i, LLVMBuildSelect(e->b, some, em_element(e, m->s, m->next, plus(e, far, near)), m->c, ""), bytes);
 	}
 	em_loop_end(e, &l, NULL);
 }
@@ -204,7 +205,7 @@ static void call_epilogue(matmul *m, val c, val i, val rows, val j, val width)
 	em *e = m->e;
 	LLVMTypeRef t[6] = {e->ptr, e->ptr, e->i64, e->i64, e->i64, e->i64};
 	val back = plus(e, times(e, i, em_int(e, RT_PANEL)), j);
-	val arg[6] = {m->bufs, m->args, i, plus(e, i, rows), j, plus(e, j, width)};
+	val bottom = plus(e, i, rows), right = plus(e, j, width), arg[6] = {m->bufs, m->args, i, bottom, j, right};
 
 	LLVMBuildStore(e->b, em_element(e, m->s, c, LLVMBuildNeg(e->b, back, "")), m->bufs);
 	LLVMBuildCall2(e->b, LLVMFunctionType(LLVMVoidTypeInContext(e->c), t, 6, 0), m->code, arg, 6, "");
@@ -213,8 +214,9 @@ static void call_epilogue(matmul *m, val c, val i, val rows, val j, val width)
 static val a_element(matmul *m, val i, val k)
 {
 	em *e = m->e;
+	val column = in_panels(e, k, m->ak, m->ak64), row = in_panels(e, i, m->as, m->as64);
 
-	return em_element(e, m->s, m->a, plus(e, in_panels(e, i, m->as, m->as64), in_panels(e, k, m->ak, m->ak64)));
+	return em_element(e, m->s, m->a, plus(e, row, column));
 }
 
 /* Rows of p as bf16; they are not in panels (layout.c). */
@@ -291,7 +293,8 @@ static void rows_of_part(matmul *m, const part *p)
 	em_loop_begin(e, &n, em_int(e, 0), LLVMBuildSelect(e->b, panels, count, em_int(e, 1), ""), 1, NULL, 0);
 	lo = times(e, plus(e, first, n.i), size), hi = smaller(e, p->i1, plus(e, lo, size));
 	lo = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, lo, p->i0, ""), p->i0, lo, "");
-	some_rows(m, p, LLVMBuildSelect(e->b, panels, lo, p->i0, ""), LLVMBuildSelect(e->b, panels, hi, p->i1, ""));
+	hi = LLVMBuildSelect(e->b, panels, hi, p->i1, "");
+	some_rows(m, p, LLVMBuildSelect(e->b, panels, lo, p->i0, ""), hi);
 	em_loop_end(e, &n, NULL);
 }
 
@@ -310,17 +313,26 @@ static val is_packed(matmul *m, const part *p, val rows)
 	return LLVMBuildAnd(e->b, rows, LLVMBuildAnd(e->b, wide, fits, ""), "");
 }
 
+static val b_element(matmul *m, val k, val j)
+{
+	em *e = m->e;
+	val column = in_panels(e, j, m->bc, m->bc64), row = in_panels(e, k, m->bk, m->bk64);
+
+	return em_element(e, m->s, m->b, plus(e, row, column));
+}
+
 /* Part p of B in packed form: copied, unless it lies that way already. */
 static val packed(matmul *m, const part *p)
 {
 	em *e = m->e;
 	val rows = LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), ""), ready = is_packed(m, p, rows);
-	val from = em_element(e, m->s, m->b, plus(e, in_panels(e, p->k, m->bk, m->bk64), in_panels(e, p->j, m->bc, m->bc64)));
+	val from = b_element(m, p->k, p->j), stride, pack;
 	em_if f;
 
 	em_if_begin(e, &f, LLVMBuildNot(e->b, ready, ""));
-	LLVMBuildCall2(e->b, em_pack_type(e), LLVMBuildSelect(e->b, rows, m->pack_rows, m->pack_turned, ""),
-		       (val[]){m->packed, from, LLVMBuildSelect(e->b, rows, m->bk, m->bc, ""), p->n, p->width, m->bk64}, 6, "");
+	stride = LLVMBuildSelect(e->b, rows, m->bk, m->bc, "");
+	pack = LLVMBuildSelect(e->b, rows, m->pack_rows, m->pack_turned, "");
+	LLVMBuildCall2(e->b, em_pack_type(e), pack, (val[]){m->packed, from, stride, p->n, p->width, m->bk64}, 6, "");
 	em_if_end(e, &f);
 	return LLVMBuildSelect(e->b, ready, from, m->packed, "");
 }
@@ -333,7 +345,7 @@ static val next_part(matmul *m, const part *p)
 	val column = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, ahead, em_param(e, 5), ""), ahead, em_param(e, 4), "");
 
 	column = LLVMBuildSelect(e->b, p->last, column, p->j, "");
-	return em_element(e, m->s, m->b, plus(e, in_panels(e, k, m->bk, m->bk64), in_panels(e, column, m->bc, m->bc64)));
+	return b_element(m, k, column);
 }
 
 /* All of k for one panel: packed, multiplied, pack after pack. */

@@ -242,7 +242,7 @@ LLVMTypeRef em_pack_a_type(em *e)
 
 static val a_at(em *e, val row, val k)
 {
-	val offset = plus(e, times(e, row, em_param(e, PA_ROW)), times(e, k, em_param(e, PA_K)));
+	val column = times(e, k, em_param(e, PA_K)), offset = plus(e, times(e, row, em_param(e, PA_ROW)), column);
 
 	return em_element(e, e->f32, em_param(e, PA_FROM), offset);
 }
@@ -269,7 +269,8 @@ static void pack_a_columns(em *e, em_pack how)
 		if (how == EM_PACK_PAIRS) {
 			val inside = em_splat(e, LLVMBuildICmp(e->b, LLVMIntSLT, next, count, ""));
 
-			x = pair(e, x, em_load(e, e->f32, a_at(e, r.i, next), LLVMBuildAnd(e->b, mask, inside, "")));
+			inside = LLVMBuildAnd(e->b, mask, inside, "");
+			x = pair(e, x, em_load(e, e->f32, a_at(e, r.i, next), inside));
 		} else {
 			x = rounded_float(e, x);
 		}
@@ -299,13 +300,14 @@ static void pack_a_rows(em *e, em_pack how)
 	em_loop_begin(e, &k, em_int(e, 0), count, k_per_word(how) * e->lanes, NULL, 0);
 	{
 		val from = a_at(e, r.i, k.i), left = LLVMBuildSub(e->b, count, k.i, ""), x = em_load(e, e->f32, from, em_mask(e, left));
-		val to = plus(e, times(e, r.i, em_param(e, PA_WORDS)), word_of(e, how, k.i));
+		val word = word_of(e, how, k.i), to = plus(e, times(e, r.i, em_param(e, PA_WORDS)), word);
 
 		if (how == EM_PACK_PAIRS) {
-			val y = em_load(e, e->f32, em_element(e, e->f32, from, em_int(e, e->lanes)),
-					em_mask(e, LLVMBuildSub(e->b, left, em_int(e, e->lanes), "")));
+			val mask = em_mask(e, LLVMBuildSub(e->b, left, em_int(e, e->lanes), ""));
+			val y = em_load(e, e->f32, em_element(e, e->f32, from, em_int(e, e->lanes)), mask);
+			val odd = every_second(e, x, y, 1), even = every_second(e, x, y, 0);
 
-			x = pair(e, every_second(e, x, y, 0), every_second(e, x, y, 1));
+			x = pair(e, even, odd);
 		} else {
 			x = rounded_float(e, x);
 		}
@@ -325,14 +327,15 @@ static void pack_a_square(em *e, val row, val k, bool columns)
 		val x[2];
 
 		for (int h = 0; h < 2; h++) {
-			val first = em_int(e, (int64_t)h * BF16_CHAIN), one = em_int(e, i), inside, mask;
+			val first = em_int(e, (int64_t)h * BF16_CHAIN), one = em_int(e, i), inside, mask, at;
 
 			inside = columns ? LLVMBuildICmp(e->b, LLVMIntSGT, left, plus(e, first, one), "")
 					 : LLVMBuildICmp(e->b, LLVMIntSGT, rows, one, "");
 			mask = em_mask(e, columns ? rows : LLVMBuildSub(e->b, left, first, ""));
 			mask = LLVMBuildAnd(e->b, mask, em_splat(e, inside), "");
-			x[h] = em_load(e, e->f32, a_at(e, columns ? row : plus(e, row, one), plus(e, k, columns ? plus(e, first, one) : first)),
-				       mask);
+			at = plus(e, k, columns ? plus(e, first, one) : first);
+			at = a_at(e, columns ? row : plus(e, row, one), at);
+			x[h] = em_load(e, e->f32, at, mask);
 		}
 		v[i] = pair(e, x[0], x[1]);
 	}
@@ -359,8 +362,8 @@ static void pack_a_squares(em *e, bool columns)
 /* A's element at (row, k), rounded later, or zero where that is outside. */
 static val a_or_zero(em *e, val row, val k)
 {
-	val inside = LLVMBuildAnd(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, row, em_param(e, PA_ROWS), ""),
-				  LLVMBuildICmp(e->b, LLVMIntSLT, k, em_param(e, PA_COUNT), ""), "");
+	val in_row = LLVMBuildICmp(e->b, LLVMIntSLT, k, em_param(e, PA_COUNT), "");
+	val inside = LLVMBuildAnd(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, row, em_param(e, PA_ROWS), ""), in_row, "");
 	val at = LLVMBuildSelect(e->b, inside, a_at(e, row, k), em_param(e, PA_FROM), "");
 
 	return LLVMBuildSelect(e->b, inside, LLVMBuildLoad2(e->b, e->f32, at, ""), LLVMConstReal(e->f32, 0), "");

@@ -7,7 +7,7 @@
 void em_peak_kernel(em *e)
 {
 	int chains = e->t->chains;
-	val x, y, v[EM_CARRY], sum;
+	val x, y, v[EM_CARRY], sum, to;
 	em_loop l;
 
 	e->lanes = e->t->vector_bytes / 4;
@@ -22,6 +22,7 @@ void em_peak_kernel(em *e)
 	sum = l.out[0];
 	for (int i = 1; i < chains; i++)
 		sum = LLVMBuildFAdd(e->b, sum, l.out[i], "");
-	LLVMBuildStore(e->b, LLVMBuildExtractElement(e->b, sum, em_int(e, 0), ""), em_load_ptr(e, em_param(e, 0), 0));
+	to = em_load_ptr(e, em_param(e, 0), 0);
+	LLVMBuildStore(e->b, LLVMBuildExtractElement(e->b, sum, em_int(e, 0), ""), to);
 	LLVMBuildRetVoid(e->b);
 }

@@ -103,9 +103,9 @@ static val launches(words *w, const rt_plan *p, const val *fn, const val *epilog
 
 		for (uint32_t k = 0; k < l->narg; k++)
 			arg[k] = number(w->i64, l->arg[k]);
+		val slot = slots(w, l, epilogue[i], a), args = array(w, w->i64, arg, l->narg);
 		val field[] = {
-			fn[i], LLVMConstNull(w->ptr), slots(w, l, epilogue[i], a),
-			number(w->i32, l->nslot), number(w->i32, l->narg), array(w, w->i64, arg, l->narg),
+			fn[i], LLVMConstNull(w->ptr), slot, number(w->i32, l->nslot), number(w->i32, l->narg), args,
 			number(w->i64, l->rows), number(w->i64, l->cols),
 			number(w->i64, l->row_block), number(w->i64, l->col_block), number(w->i8, l->down),
 		};
@@ -153,13 +153,15 @@ static val ports(words *w, const rt_port *p, size_t n, ir_arena *a)
 val em_plan(LLVMModuleRef m, const rt_plan *p, const val *fn, const val *epilogue, ir_arena *a)
 {
 	words w;
-	val plan;
+	val launch, work, begin, leaf, output, plan;
 
 	start(&w, m);
 	check_layout(&w);
-	plan = structure(w.plan, (val[]){launches(&w, p, fn, epilogue, a), number(w.i64, (int64_t)p->nlaunch), works(&w, p, a),
-					 starts(&w, p, a), number(w.i32, p->threads), ports(&w, p->leaf, p->nleaf, a),
-					 ports(&w, p->output, p->noutput, a), number(w.i64, (int64_t)p->nleaf),
-					 number(w.i64, (int64_t)p->noutput), number(w.i64, (int64_t)p->arena_bytes)});
+	launch = launches(&w, p, fn, epilogue, a);
+	work = works(&w, p, a), begin = starts(&w, p, a);
+	leaf = ports(&w, p->leaf, p->nleaf, a), output = ports(&w, p->output, p->noutput, a);
+	plan = structure(w.plan, (val[]){launch, number(w.i64, (int64_t)p->nlaunch), work, begin, number(w.i32, p->threads), leaf,
+					 output, number(w.i64, (int64_t)p->nleaf), number(w.i64, (int64_t)p->noutput),
+					 number(w.i64, (int64_t)p->arena_bytes)});
 	return array(&w, w.plan, &plan, 1);
 }

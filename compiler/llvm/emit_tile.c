@@ -35,8 +35,9 @@ static val add_pairs(em *e, val a, val b, val acc)
 {
 	LLVMTypeRef words = LLVMVectorType(LLVMBFloatTypeInContext(e->c), 2 * (unsigned)e->lanes);
 
-	return em_call(e, "llvm.x86.avx512bf16.dpbf16ps.512", NULL, 0,
-		       (val[]){acc, LLVMBuildBitCast(e->b, a, words, ""), LLVMBuildBitCast(e->b, b, words, "")}, 3);
+	a = LLVMBuildBitCast(e->b, a, words, "");
+	b = LLVMBuildBitCast(e->b, b, words, "");
+	return em_call(e, "llvm.x86.avx512bf16.dpbf16ps.512", NULL, 0, (val[]){acc, a, b}, 3);
 }
 
 /* acc += A[.][k] B[k][.] for one k, or one pair: v holds the accumulators, then the place in B, then the offset in A. */

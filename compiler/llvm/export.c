@@ -163,9 +163,9 @@ static val addresses(builder *b, LLVMBuilderRef ir, val fn, const cc_source *s, 
 	val table = LLVMBuildArrayAlloca(ir, ptr, LLVMConstInt(i64, n + 1, 0), "");
 
 	for (size_t i = 0; i < n; i++) {
-		val at = LLVMConstInt(i64, i, 0);
+		val at = LLVMConstInt(i64, i, 0), to = LLVMBuildGEP2(ir, ptr, table, &at, 1, "");
 
-		LLVMBuildStore(ir, address(b, ir, fn, &s[i]), LLVMBuildGEP2(ir, ptr, table, &at, 1, ""));
+		LLVMBuildStore(ir, address(b, ir, fn, &s[i]), to);
 	}
 	return table;
 }

@@ -72,8 +72,10 @@ static inline LLVMTypeRef function_type(em *e, int pointers, int integers)
 static inline val in_panels(em *e, val i, val one, val many)
 {
 	val n = em_int(e, RT_PANEL);
+	val inside = times(e, LLVMBuildURem(e->b, i, n, ""), one);
+	val before = times(e, LLVMBuildUDiv(e->b, i, n, ""), many);
 
-	return plus(e, times(e, LLVMBuildUDiv(e->b, i, n, ""), many), times(e, LLVMBuildURem(e->b, i, n, ""), one));
+	return plus(e, before, inside);
 }
 
 /* ---- packed operands (emit_pack.c) ----------------------------------------------------------------------------------

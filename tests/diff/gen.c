@@ -246,9 +246,12 @@ static bool all(const gen *g, ir_ref r, double lo, double hi)
 
 static ir_ref positive(gen *g, ir_ref x)
 {
+	ir_ref half;
+
 	if (x == IR_NO_REF || all(g, x, 0.2, 1e4))
 		return x;
-	return put2(g, IR_add, put2(g, IR_mul, x, x), number(g, 0.5, type_of(g, x)->dtype));
+	half = number(g, 0.5, type_of(g, x)->dtype);
+	return put2(g, IR_add, put2(g, IR_mul, x, x), half);
 }
 
 static ir_ref below(gen *g, ir_ref x, double hi)

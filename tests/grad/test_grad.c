@@ -391,7 +391,7 @@ static void flat_row(ir_op op, const char *rule)
 	ir_attr in_x = ir_a_type(IR_ATTR_type, t), in_key = ir_a_type(IR_ATTR_type, key), axis = ir_a_ints(IR_ATTR_axes, 1, (int64_t[]){0});
 	ir_attr wide = ir_a_type(IR_ATTR_type, ir_type_scalar(IR_F64)), dir = ir_a_int(IR_ATTR_dir, IR_CMP_gt), out = in_x;
 	ir_loc at = {0};
-	ir_ref x = ir_emit(f, NULL, at, IR_input, NULL, 0, &in_x, 1), k = ir_emit(f, NULL, at, IR_input, NULL, 0, &in_key, 1), y;
+	ir_ref x = ir_emit(f, NULL, at, IR_input, NULL, 0, &in_x, 1), k = ir_emit(f, NULL, at, IR_input, NULL, 0, &in_key, 1), y, sum;
 
 	ir_set_name(f, x, "x");
 	ir_set_name(f, k, "key");
@@ -402,7 +402,9 @@ static void flat_row(ir_op op, const char *rule)
 	else
 		y = ir_emit1(f, NULL, at, op, x);
 	y = ir_emit(f, NULL, at, IR_cast, &y, 1, &wide, 1);
-	y = ir_emit2(f, NULL, at, IR_add, ir_emit(f, NULL, at, IR_sum, &y, 1, &axis, 1), ir_emit(f, NULL, at, IR_sum, &x, 1, &axis, 1));
+	sum = ir_emit(f, NULL, at, IR_sum, &x, 1, &axis, 1);
+	y = ir_emit(f, NULL, at, IR_sum, &y, 1, &axis, 1);
+	y = ir_emit2(f, NULL, at, IR_add, y, sum);
 	ir_add_output(f, "y", y);
 	g = cc_grad(f, "y", &x, 1, a, d);
 	if (!g) {

@@ -48,10 +48,13 @@ static ir_func *left_side(const rule *r, ir_dtype t, ir_arena *a)
 	ir_ref x = ir_emit(f, NULL, (ir_loc){0}, IR_input, NULL, 0, &at, 1), y;
 
 	ir_set_name(f, x, "x");
-	if (r->left)
-		y = ir_emit2(f, NULL, (ir_loc){0}, r->op, operand(f, r->left, x, t), operand(f, r->right, x, t));
-	else
+	if (r->left) {
+		ir_ref right = operand(f, r->right, x, t), left = operand(f, r->left, x, t);
+
+		y = ir_emit2(f, NULL, (ir_loc){0}, r->op, left, right);
+	} else {
 		y = ir_emit1(f, NULL, (ir_loc){0}, r->op, ir_emit1(f, NULL, (ir_loc){0}, r->inner, x));
+	}
 	ir_add_output(f, "y", y);
 	return f;
 }
