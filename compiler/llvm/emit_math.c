@@ -11,6 +11,7 @@
  *   avx512   1.05   0.83   1.20   1.75    1.73   0.50
  *   avx2     1.05   0.83   1.20   1.75    1.73   0.50
  *   sse2     1.03   0.81   1.20   1.77    1.87   0.50   without FMA */
+#include <math.h>
 #include "compiler/llvm/emit.h"
 
 static val bin(em *e, LLVMOpcode op, val a, val b)
@@ -264,7 +265,7 @@ static val log_f32(em *e, val x)
 	y = em_fma(e, n, num(e, 0.693359375), add(e, f, y));
 	y = choose(e, compare(e, LLVMRealOEQ, x, num(e, 0)), num(e, -1.0 / 0.0), y);
 	y = choose(e, compare(e, LLVMRealOEQ, x, num(e, 1.0 / 0.0)), x, y);
-	return choose(e, compare(e, LLVMRealULT, x, num(e, 0)), num(e, 0.0 / 0.0), y); /* negative or NaN */
+	return choose(e, compare(e, LLVMRealULT, x, num(e, 0)), num(e, -(double)NAN), y); /* x86's own; 0.0 / 0.0 has either sign */
 }
 
 val em_log(em *e, val x)

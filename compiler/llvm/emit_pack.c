@@ -95,12 +95,13 @@ static void pack_rows_of_tile(const packing *p, val first, val *mask, bool edges
 	upper = em_element(e, p->s, lower, times(e, stride, em_int(e, BF16_CHAIN)));
 	to = packed_row(p, k);
 	for (int v = 0; v < e->t->tile_vectors; v++) {
-		val column = em_int(e, (int64_t)v * e->lanes), in[2] = {NULL, NULL}, x;
+		val column = em_int(e, (int64_t)v * e->lanes), in[2] = {NULL, NULL}, x, y;
 
 		for (int i = 0; i < 2 && edges; i++)
 			in[i] = LLVMBuildICmp(e->b, LLVMIntSLT, plus(e, k, em_int(e, (int64_t)i * BF16_CHAIN)), count, "");
-		x = pair(e, row_part(p, lower, column, mask[v], in[0]), row_part(p, upper, column, mask[v], in[1]));
-		em_store(e, x, p->s, em_element(e, p->s, to, column), NULL);
+		y = row_part(p, upper, column, mask[v], in[1]);
+		x = row_part(p, lower, column, mask[v], in[0]);
+		em_store(e, pair(e, x, y), p->s, em_element(e, p->s, to, column), NULL);
 	}
 	em_loop_end(e, &l, NULL);
 }

@@ -55,11 +55,13 @@ static void scalars(const transpose *t, val r0, val r1, val c0, val c1)
 {
 	em *e = t->e;
 	em_loop r, c;
+	val from, to;
 
 	em_loop_begin(e, &r, r0, r1, 1, NULL, 0);
 	em_loop_begin(e, &c, c0, c1, 1, NULL, 0);
-	LLVMBuildStore(e->b, LLVMBuildLoad2(e->b, t->s, at(t, t->in, c.i, t->ldi, r.i), ""),
-		       at(t, t->out, r.i, t->ldo, c.i));
+	to = at(t, t->out, r.i, t->ldo, c.i);
+	from = at(t, t->in, c.i, t->ldi, r.i);
+	LLVMBuildStore(e->b, LLVMBuildLoad2(e->b, t->s, from, ""), to);
 	em_loop_end(e, &c, NULL);
 	em_loop_end(e, &r, NULL);
 }

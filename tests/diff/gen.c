@@ -233,9 +233,8 @@ static ir_ref partner(gen *g, const ir_type *to, ir_dtype t)
 static bool all(const gen *g, ir_ref r, double lo, double hi)
 {
 	const td_value *x = &g->val[r];
-	int64_t n = ir_type_count(&x->v.type);
 
-	for (int64_t i = 0; i < n; i++) {
+	for (int64_t i = 0; i < ir_type_count(&x->v.type); i++) {
 		double v = rt_load(x->v.type.dtype, x->v.data, i);
 
 		if (!(v >= lo && v <= hi))
@@ -246,11 +245,9 @@ static bool all(const gen *g, ir_ref r, double lo, double hi)
 
 static ir_ref positive(gen *g, ir_ref x)
 {
-	ir_ref half;
-
 	if (x == IR_NO_REF || all(g, x, 0.2, 1e4))
 		return x;
-	half = number(g, 0.5, type_of(g, x)->dtype);
+	ir_ref half = number(g, 0.5, type_of(g, x)->dtype);
 	return put2(g, IR_add, put2(g, IR_mul, x, x), half);
 }
 

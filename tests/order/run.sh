@@ -26,16 +26,36 @@ xargs -P 2 -n 1 sh -c 'exec "$0" -std=gnu17 -ffp-contract=off -fno-math-errno -f
 "$other" "$tmp"/*.o -o "$tmp/gradmill" -L"$llvm/lib" -lLLVM "$(cached OMP_LIB)" "$(cached XXHASH_LIB)" -lm
 
 sh tests/golden/run.sh "$tmp"
+
+# A command line, by both programs: what is written, messages and the exit code.
 count=0
+same() {
+	for p in "$build" "$tmp"; do
+		code=0
+		"$p/gradmill" "$@" >"$tmp/out" 2>&1 || code=$?
+		echo "exit code $code" >>"$tmp/out"
+		[ "$p" = "$tmp" ] || mv "$tmp/out" "$tmp/here"
+	done
+	diff -u "$tmp/here" "$tmp/out" >"$tmp/diff" || { echo "order: $other writes otherwise: $*"; head -40 "$tmp/diff"; exit 1; }
+	count=$((count + 1))
+}
 for target in x86-64 x86-64-v3 znver4; do
-	for options in '--func=step --clip-norm 1' '--func=step --precision bf16' '--func=eval --batch 7'; do
-		write="compile --emit=grad,plan,llvm --target $target $options examples/deep.gm"
-		# shellcheck disable=SC2086 # words of the command line
-		"$build/gradmill" $write >"$tmp/here"
-		# shellcheck disable=SC2086
-		"$tmp/gradmill" $write >"$tmp/there"
-		diff -u "$tmp/here" "$tmp/there" >"$tmp/diff" || { echo "order: $other writes otherwise: $write"; head -40 "$tmp/diff"; exit 1; }
-		count=$((count + 1))
+	for options in '--func=step --clip-norm=1' '--func=step --precision=bf16' '--func=eval --batch=7'; do
+		# shellcheck disable=SC2086 # a list of options
+		same compile --emit=grad,plan,llvm --target $target $options examples/deep.gm
 	done
 done
+for f in tests/golden/op/*.gm; do
+	awk 'NR == 1 { next } /^#[=!?]/ { exit } { print }' "$f" >"$tmp/input.gm"
+	same compile --emit=llvm --target x86-64-v3 --batch 8 --func f "$tmp/input.gm"
+done
+cat >"$tmp/input.gm" <<'END' # a view that has to be a copy: a kernel of its own
+gradmill 1
+func f(x: f32[7,37]) {
+  y = transpose x, perm=[1,0]
+  z = reshape y, shape=[259]
+  return z
+}
+END
+same compile --emit=llvm --target x86-64-v3 --func f "$tmp/input.gm"
 echo "order: $other writes the same, $count times"
