@@ -14,6 +14,7 @@ static int64_t ins_flops(const ir_func *f, const ir_ins *in)
 		return 2 * count * a->dim[ir_attr_int(in, IR_ATTR_ta) ? 0 : 1];
 	}
 	case IR_LOWER_reduce:
+	case IR_LOWER_panel:
 	case IR_LOWER_call:
 		return info->flops * (in->op == IR_uniform || in->op == IR_normal
 					      ? count : ir_type_count(&f->ins[in->arg[0]].type));

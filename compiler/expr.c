@@ -117,7 +117,7 @@ static void add_member_node(cc_expr *e, ir_ref r)
 
 	if (in->op == IR_iota)
 		e->node_of[r] = iota_node(e, in);
-	else if (in->op == IR_stop_gradient)
+	else if (in->op == IR_stop_gradient || ir_op_info(in->op)->lower == IR_LOWER_panel)
 		e->node_of[r] = cc_expr_operand(e, in->arg[0]);
 	else if (cc_is_constant(e->p->f, r, &c))
 		e->node_of[r] = const_node(e, c, in->type.dtype);
@@ -128,6 +128,17 @@ static void add_member_node(cc_expr *e, ir_ref r)
 	} else {
 		e->node_of[r] = op_node(e, in);
 	}
+}
+
+/* Of the sum over each panel of what node is: all rows of the first panel, then of the next. */
+static void add_sum(cc_expr *e, ir_ref r, uint16_t node)
+{
+	const ir_type *t = &e->p->f->ins[r].type;
+	cc_expr_access a = {.a = {.dtype = t->dtype}, .base = r, .stride = {1, t->dim[1]}, .write = true, .sum = true};
+
+	*ar_push(e->p->a, e->acc, e->nacc, e->acccap) = a;
+	*ar_push(e->p->a, e->store, e->nstore, e->storecap) = (cc_store){node, (uint16_t)(e->nacc - 1)};
+	e->flops += 1;
 }
 
 void cc_expr_add_store(cc_expr *e, ir_ref r, uint16_t node)
@@ -160,8 +171,12 @@ void cc_expr_add_members(cc_expr *e)
 	for (size_t i = 0; i < g->n; i++)
 		add_member_node(e, g->member[i]);
 	for (size_t i = 0; i < g->n; i++)
-		if (e->p->g.stored[g->member[i]])
-			cc_expr_add_store(e, g->member[i], (uint16_t)e->node_of[g->member[i]]);
+		if (e->p->g.stored[g->member[i]]) {
+			ir_ref r = g->member[i];
+			bool sum = ir_op_info(e->p->f->ins[r].op)->lower == IR_LOWER_panel;
+
+			(sum ? add_sum : cc_expr_add_store)(e, r, (uint16_t)e->node_of[r]);
+		}
 }
 
 /* ---- collapsing ------------------------------------------------------------------------------------------ */
@@ -203,9 +218,12 @@ void cc_expr_insert_dim(cc_expr *e, int d, bool kept)
 		e->s.red++;
 }
 
-/* Drops dimensions of size 1 and joins those that every access walks as one. */
+/* Drops dimensions of size 1 and joins those that every access walks as one; sums of panels need rows and columns. */
 void cc_expr_collapse(cc_expr *e)
 {
+	for (size_t i = 0; i < e->nacc; i++)
+		if (e->acc[i].sum)
+			return;
 	for (int d = e->s.kept + e->s.red; d-- > 0;)
 		if (e->s.size[d] == 1)
 			remove_dim(e, d);
@@ -226,6 +244,8 @@ static cc_along along_of(const cc_expr *e, const cc_expr_access *a, int inner)
 		moves |= a->stride[d] != 0;
 	if (a->panel)
 		return CC_ALONG_PANEL;
+	if (a->sum)
+		return CC_ALONG_SUM;
 	if (!moves)
 		return CC_ALONG_SCALAR;
 	return a->stride[inner] == 0 ? CC_ALONG_SAME : a->stride[inner] == 1 ? CC_ALONG_NEXT : CC_ALONG_ANY;

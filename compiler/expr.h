@@ -17,6 +17,7 @@ typedef struct cc_expr_access {
 	ir_ref base;
 	int64_t offset, stride[2 * IR_MAX_RANK];
 	bool write, panel;
+	bool sum; /* one element per RT_PANEL columns: panel_sum */
 } cc_expr_access;
 
 typedef struct cc_expr {
@@ -52,7 +53,7 @@ void cc_expr_add_store(cc_expr *e, ir_ref r, uint16_t node);
 /* The view that a copied view would have been. */
 cc_view cc_expr_through(cc_expr *e, ir_ref r);
 
-/* Drops dimensions of size 1 and joins those that every access walks as one. */
+/* Drops dimensions of size 1 and joins those that every access walks as one; nothing where sums of panels are written. */
 void cc_expr_collapse(cc_expr *e);
 void cc_expr_insert_dim(cc_expr *e, int d, bool kept);
 

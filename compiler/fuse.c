@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * compiler/fuse.c -- groups instructions into kernels. Greedy, in order of the text: an element-wise op joins the group
  * that makes one of its operands (a map, or the epilogue of a matmul) if no other operand needs that group by way of
- * something outside; groups that meet in one op are merged under the same condition. What only a reduction reads is
- * computed inside it. Fusion never changes a result: every element is computed by the same operations. */
+ * something outside; groups that meet in one op are merged under the same condition. Sums of panels do likewise. What only a
+ * reduction reads is computed inside it. Fusion never changes a result: every element is computed by the same operations. */
 #include <string.h>
 #include "compiler/fuse.h"
+#include "compiler/kernel.h"
 
 /* Kernels stay below this many instructions: registers run out long before. */
 #define MAX_MEMBERS 48
@@ -170,14 +171,25 @@ static uint32_t maker(const cc_grouping *g, ir_ref o)
 	return g->group_of[cc_view_of(g, o).base];
 }
 
+static bool is_lowered(const cc_grouping *g, ir_ref r, ir_lower as)
+{
+	return ir_op_info(g->f->ins[r].op)->lower == as;
+}
+
+/* What i is computed over: its own shape, or that of the matrix whose panels are summed. */
+static const ir_type *space_of(const cc_grouping *g, ir_ref i)
+{
+	return &g->f->ins[is_lowered(g, i, IR_LOWER_panel) ? g->f->ins[i].arg[0] : i].type;
+}
+
 /* Does i, a member of t or to be one, read its operand o, made in t, element by element? The copy of a view does not, also where
- * the shapes are equal: a square turned over. */
+ * the shapes are equal: a square turned over. Sums of panels are complete when the kernel is. */
 static bool is_pointwise(const cc_grouping *g, ir_ref i, ir_ref o, uint32_t t)
 {
-	const ir_ins *in = &g->f->ins[i];
-
-	return ir_op_info(in->op)->lower == IR_LOWER_ew && g->group_of[o] == t && !is_alias(g, o) &&
-	       ir_shape_equal(&g->f->ins[o].type, &in->type);
+	if (!is_lowered(g, i, IR_LOWER_ew) && !is_lowered(g, i, IR_LOWER_panel))
+		return false;
+	return g->group_of[o] == t && !is_alias(g, o) && !is_lowered(g, o, IR_LOWER_panel) &&
+	       ir_shape_equal(&g->f->ins[o].type, space_of(g, i));
 }
 
 /* No operand of i may come from t but point by point, or need t by way of another group. also: merged into t. */
@@ -200,12 +212,23 @@ static bool may_join(const cc_grouping *g, ir_ref i, uint32_t t, uint32_t also)
 	return true;
 }
 
+static int sums_in(const cc_grouping *g, uint32_t t)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < g->group[t].n; i++)
+		n += is_lowered(g, g->group[t].member[i], IR_LOWER_panel);
+	return n;
+}
+
 static bool joinable(const cc_grouping *g, ir_ref i, uint32_t t)
 {
 	const cc_group *p = &g->group[t];
 
+	if (is_lowered(g, i, IR_LOWER_panel) && sums_in(g, t) == CC_MAX_SUMS)
+		return false;
 	return (p->kind == CC_GROUP_MAP || p->kind == CC_GROUP_MATMUL) && p->n < MAX_MEMBERS &&
-	       ir_shape_equal(&p->shape, &g->f->ins[i].type);
+	       ir_shape_equal(&p->shape, space_of(g, i));
 }
 
 /* Is there a way from a to b, either direction, through a third group? Then they cannot be one kernel. */
@@ -261,6 +284,7 @@ static void merge(cc_grouping *g, uint32_t into, uint32_t from)
 static bool may_merge(const cc_grouping *g, uint32_t a, uint32_t b)
 {
 	if (g->group[a].n + g->group[b].n >= MAX_MEMBERS ||
+	    sums_in(g, a) + sums_in(g, b) >= CC_MAX_SUMS ||
 	    (g->group[a].kind == CC_GROUP_MATMUL && g->group[b].kind == CC_GROUP_MATMUL))
 		return false;
 	return !separated(g, a, b) && !reads_across(g, a, b) && !reads_across(g, b, a);
@@ -279,7 +303,7 @@ static void place_ew(cc_grouping *g, ir_ref i)
 			t = m;
 	}
 	if (t == CC_NO_GROUP)
-		t = new_group(g, CC_GROUP_MAP, IR_NO_REF, &in->type);
+		t = new_group(g, CC_GROUP_MAP, IR_NO_REF, space_of(g, i));
 	for (size_t k = 0; k < in->narg; k++) {
 		uint32_t m = g->group_of[in->arg[k]];
 
@@ -359,6 +383,9 @@ static void place(cc_grouping *g, ir_ref i, const ir_ref *sink, uint32_t *group_
 		break;
 	case IR_LOWER_matmul:
 		g->group_of[i] = new_group(g, CC_GROUP_MATMUL, i, &in->type);
+		break;
+	case IR_LOWER_panel:
+		place_ew(g, i);
 		break;
 	case IR_LOWER_ew:
 		if (sink[i] == IR_NO_REF) {

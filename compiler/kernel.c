@@ -6,7 +6,7 @@ static const char *const kind_name[] = {
 	[CC_KERNEL_MAP] = "map", [CC_KERNEL_REDUCE_COLS] = "reduce_cols", [CC_KERNEL_REDUCE_ROWS] = "reduce_rows",
 	[CC_KERNEL_MATMUL] = "matmul", [CC_KERNEL_PEAK] = "peak", [CC_KERNEL_TRANSPOSE] = "transpose"};
 static const char along_name[] = {
-	[CC_ALONG_SCALAR] = 's', [CC_ALONG_SAME] = '=', [CC_ALONG_NEXT] = '+', [CC_ALONG_PANEL] = '#', [CC_ALONG_ANY] = '*'};
+	[CC_ALONG_SCALAR] = 's', [CC_ALONG_SAME] = '=', [CC_ALONG_NEXT] = '+', [CC_ALONG_PANEL] = '#', [CC_ALONG_SUM] = '/', [CC_ALONG_ANY] = '*'};
 
 static void print_node(const cc_node *n, size_t i, ir_str *out)
 {

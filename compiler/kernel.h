@@ -41,6 +41,7 @@ typedef enum cc_along {
 	CC_ALONG_SAME,   /* stays within a row: loaded once per row */
 	CC_ALONG_NEXT,   /* stride 1: vector loads and stores */
 	CC_ALONG_PANEL,  /* the same, but every RT_PANEL columns lie a panel apart: the stride is that of panels */
+	CC_ALONG_SUM,    /* of a map, written: the sum over RT_PANEL columns; the stride is from one such sum to the next */
 	CC_ALONG_ANY     /* any stride: the kernel is emitted without vectors */
 } cc_along;
 
@@ -66,6 +67,7 @@ typedef struct cc_store {
 } cc_store;
 
 #define CC_MAX_DIMS IR_MAX_RANK
+#define CC_MAX_SUMS 4 /* of panels, in one map: each is a vector that its loops carry */
 
 typedef struct cc_kernel {
 	cc_kernel_kind kind;

@@ -45,7 +45,7 @@ static bool reads_panels(const cc_plan *p, ir_ref i, size_t k, const cc_view *v)
 		return (k == 1 || !ir_attr_int(in, IR_ATTR_bf16)) && is_whole(v, &p->f->ins[in->arg[k]].type, t);
 	if (g->kind == CC_GROUP_REDUCE && !reduces_panels(p, g))
 		return false;
-	return (lower == IR_LOWER_ew || lower == IR_LOWER_reduce) && in->arg[k] == v->base && ir_shape_equal(&g->shape, t);
+	return (lower == IR_LOWER_ew || lower == IR_LOWER_reduce || lower == IR_LOWER_panel) && in->arg[k] == v->base && ir_shape_equal(&g->shape, t);
 }
 
 /* Can the group that makes r write it in panels? Maps and products do, through cc_expr_add_store; the functions of the runtime,

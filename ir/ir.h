@@ -23,6 +23,7 @@
 /* ---- types ------------------------------------------------------------------------------------------- */
 
 #define IR_MAX_RANK 6
+#define IR_PANEL    64 /* columns of a panel_sum */
 #define IR_BATCH    ((int64_t)-1) /* the dimension written "B" */
 
 typedef enum ir_dtype {
@@ -98,7 +99,7 @@ typedef struct ir_attr {
 #define IR_MAX_ATTRS 3
 
 typedef enum ir_lower {
-	IR_LOWER_leaf, IR_LOWER_ew, IR_LOWER_reduce, IR_LOWER_matmul, IR_LOWER_view, IR_LOWER_copy, IR_LOWER_call
+	IR_LOWER_leaf, IR_LOWER_ew, IR_LOWER_reduce, IR_LOWER_panel, IR_LOWER_matmul, IR_LOWER_view, IR_LOWER_copy, IR_LOWER_call
 } ir_lower;
 
 typedef struct ir_opinfo {

@@ -254,6 +254,18 @@ static bool shape_reduce(const check *c, ir_type *out)
 	return true;
 }
 
+static bool shape_panels(const check *c, ir_type *out)
+{
+	const ir_type *x = &c->arg[0];
+
+	if (!need_float(c, x) || !need_rank(c, x, 2))
+		return false;
+	if (x->dim[1] == IR_BATCH)
+		return fail(c, IR_E_batch_op, c->name);
+	*out = ir_type_make(x->dtype, 2, (int64_t[]){(x->dim[1] + IR_PANEL - 1) / IR_PANEL, x->dim[0]});
+	return true;
+}
+
 static bool shape_matmul(const check *c, ir_type *out)
 {
 	const ir_type *a = &c->arg[0], *b = &c->arg[1];

@@ -92,6 +92,22 @@ void eval_mean(const ir_ins *in, const rt_tensor *const *arg, rt_tensor *out)
 	reduce_float(in, arg[0], out, fold_add, 0, true);
 }
 
+void eval_panel_sum(const ir_ins *in, const rt_tensor *const *arg, rt_tensor *out)
+{
+	ir_dtype t = out->type.dtype;
+	int64_t rows = arg[0]->type.dim[0], cols = arg[0]->type.dim[1];
+
+	(void)in;
+	for (int64_t p = 0; p < out->type.dim[0]; p++)
+		for (int64_t r = 0; r < rows; r++) {
+			double acc = 0;
+
+			for (int64_t c = p * IR_PANEL; c < cols && c < (p + 1) * IR_PANEL; c++)
+				acc += rt_load(t, arg[0]->data, r * cols + c);
+			rt_store(t, out->data, p * rows + r, acc);
+		}
+}
+
 /* Integers are exact in double. */
 void eval_amax(const ir_ins *in, const rt_tensor *const *arg, rt_tensor *out)
 {

@@ -9,6 +9,7 @@
 #define RULE_leaf(name)   NULL
 #define RULE_ew(name)     eval_##name
 #define RULE_reduce(name) eval_##name
+#define RULE_panel(name)  eval_##name
 #define RULE_matmul(name) eval_##name
 #define RULE_view(name)   eval_##name
 #define RULE_copy(name)   eval_##name

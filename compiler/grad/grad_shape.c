@@ -59,6 +59,25 @@ static ir_ref product(cc_grad_ctx *g, ir_ref y, ir_ref a, bool ta, ir_ref b, boo
 	return ir_emit(g->f, "grad", g->loc, IR_matmul, (ir_ref[]){a, b}, 2, at, 3);
 }
 
+/* y = sums of 64 columns  =>  da = dy, turned back, each element 64 times; less what the last panel lacks. */
+bool grad_panel_sum(cc_grad_ctx *g, ir_ref y, ir_ref dy, ir_ref *dx)
+{
+	ir_type full = *gd_type(g, gd_arg(g, y, 0)), t = *gd_type(g, y);
+	int64_t panels = t.dim[0], rows = t.dim[1];
+	ir_attr perm = ir_a_ints(IR_ATTR_perm, 2, (int64_t[]){1, 0}), box[2];
+
+	dy = ir_emit(g->f, "grad", g->loc, IR_transpose, &dy, 1, &perm, 1);
+	t = ir_type_make(full.dtype, 3, (int64_t[]){rows, panels, 1});
+	dy = gd_reshape(g, dy, &t);
+	t.dim[2] = IR_PANEL;
+	dy = gd_broadcast(g, dy, &t);
+	t = ir_type_make(full.dtype, 2, (int64_t[]){rows, panels * IR_PANEL});
+	dy = gd_reshape(g, dy, &t);
+	box[0] = ir_a_ints(IR_ATTR_start, 2, (int64_t[]){0, 0}), box[1] = ir_a_ints(IR_ATTR_size, 2, full.dim);
+	dx[0] = ir_emit(g->f, "grad", g->loc, IR_slice, &dy, 1, box, 2);
+	return true;
+}
+
 /* y = op(a) op(b)  =>  da = dy op(b)', db = op(a)' dy, transposed where the operand is stored so.
  * Keeps a and b, not y. */
 bool grad_matmul(cc_grad_ctx *g, ir_ref y, ir_ref dy, ir_ref *dx)

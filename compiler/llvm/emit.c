@@ -71,6 +71,15 @@ val em_splat(em *e, val scalar)
 				      LLVMConstNull(LLVMVectorType(e->i32, (unsigned)e->lanes)), "");
 }
 
+val em_lanes(em *e, val v, int from, int n)
+{
+	val lane[64];
+
+	for (int i = 0; i < n; i++)
+		lane[i] = LLVMConstInt(e->i32, (unsigned)(from + i), 0);
+	return LLVMBuildShuffleVector(e->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(lane, (unsigned)n), "");
+}
+
 val em_iota(em *e, LLVMTypeRef t)
 {
 	val v[64];

@@ -22,6 +22,7 @@ typedef struct cc_target {
 	int chains; /* of the peak kernel: more than latency times units, and fit into the registers beside two operands */
 	bool fma;
 	cc_bf16 bf16;
+	bool root_steps; /* f32: whole vectors of square roots by Newton steps, beside quotients in the divider: Note [Square root] */
 } cc_target;
 
 /* One kernel being written. */
@@ -53,6 +54,7 @@ val em_fma(em *e, val a, val b, val c); /* a b + c: fused where the target has i
 val em_element(em *e, LLVMTypeRef t, val base, val index); /* address of base[index] */
 val em_load_arg(em *e, val args, int i);   /* args[i], i64 */
 val em_load_ptr(em *e, val bufs, int i);   /* bufs[i] */
+val em_lanes(em *e, val v, int from, int n); /* lanes [from, from + n) of v, as a vector of n */
 val em_iota(em *e, LLVMTypeRef t);         /* <0, 1, 2, ..> of integer type t */
 
 /* A counting loop, tested at the bottom behind a guard, with carried values. step > 0. */

@@ -6,6 +6,7 @@
 #define RULE_ew(name) em_rule emit_##name;
 #define RULE_leaf(name)
 #define RULE_reduce(name)
+#define RULE_panel(name)
 #define RULE_matmul(name)
 #define RULE_view(name)
 #define RULE_copy(name)

@@ -10,6 +10,12 @@
 #define SUM_BLOCK  16 /* terms of one chain of a sum down the rows */
 #define UNROLL     4 /* independent accumulators of a reduction: hides the latency of an addition */
 
+/* Sums over the present panel, a vector each, of the columns so far. */
+typedef struct sums {
+	val v[CC_MAX_SUMS];
+	int n;
+} sums;
+
 typedef struct kernel {
 	em *e;
 	const cc_kernel *k;
@@ -19,6 +25,7 @@ typedef struct kernel {
 	val scalar[MAX_ACCESS]; /* CC_ALONG_SCALAR: the splat value */
 	val constant[MAX_ACCESS];
 	val hi;                 /* columns end here */
+	sums *sum;              /* of a map, in the order of its stores */
 } kernel;
 
 static val arg(kernel *s, int i)
@@ -142,6 +149,8 @@ static val load_access(kernel *s, size_t a, ir_dtype t, val inner, int inner_dim
 	case CC_ALONG_ANY:
 		at = em_element(e, m, s->base[a], madd(s, s->at[a], inner, stride(s, a, inner_dim)));
 		return from_memory(s, em_load(e, m, at, mask), t);
+	case CC_ALONG_SUM: /* is written only */
+		break;
 	}
 	return NULL;
 }
@@ -193,6 +202,19 @@ static void store_access(kernel *s, size_t a, val v, val inner, val mask)
 
 typedef void column_fn(kernel *s, val c, int vectors, val mask);
 
+/* A loop over columns [lo, hi) that carries the sums; masked: it is one round at most, over what is left of the columns. */
+static void columns(kernel *s, column_fn *body, em_loop *l, val lo, val hi, int64_t step, int vectors, bool masked)
+{
+	em *e = s->e;
+	size_t bytes = (size_t)s->sum->n * sizeof(val);
+
+	em_loop_begin(e, l, lo, hi, step, s->sum->v, s->sum->n);
+	memcpy(s->sum->v, l->v, bytes);
+	body(s, l->i, vectors, masked ? em_mask(e, LLVMBuildSub(e->b, hi, l->i, "")) : NULL);
+	em_loop_end(e, l, s->sum->v);
+	memcpy(s->sum->v, l->out, bytes);
+}
+
 /* [lo, hi) in steps of `vectors` whole vectors; returns where the rest begins. */
 static val whole_columns(kernel *s, column_fn *body, val lo, int vectors)
 {
@@ -200,35 +222,48 @@ static val whole_columns(kernel *s, column_fn *body, val lo, int vectors)
 	int64_t step = (int64_t)vectors * e->lanes;
 	em_loop l;
 
-	em_loop_begin(e, &l, lo, LLVMBuildSub(e->b, s->hi, em_int(e, step - 1), ""), step, NULL, 0);
-	body(s, l.i, vectors, NULL);
-	em_loop_end(e, &l, NULL);
+	columns(s, body, &l, lo, LLVMBuildSub(e->b, s->hi, em_int(e, step - 1), ""), step, vectors, false);
 	return l.i_out;
 }
 
 /* Single vectors of [lo, hi), then a masked rest. */
 static void last_columns(kernel *s, column_fn *body, val lo)
 {
-	em *e = s->e;
-	val hi = s->hi;
-	em_if rest;
+	em_loop rest;
 
 	lo = whole_columns(s, body, lo, 1);
-	if (e->lanes == 1)
-		return;
-	em_if_begin(e, &rest, LLVMBuildICmp(e->b, LLVMIntSLT, lo, hi, ""));
-	body(s, lo, 1, em_mask(e, LLVMBuildSub(e->b, hi, lo, "")));
-	em_if_end(e, &rest);
+	if (s->e->lanes > 1)
+		columns(s, body, &rest, lo, s->hi, s->e->lanes, 1, true);
+}
+
+/* Lane by lane, in ascending order of columns whether they come by single or by double vectors; columns beyond the mask count
+ * nothing. Returns the next sum. */
+static val *add_vectors(kernel *s, val v, val mask, val *sum)
+{
+	em *e = s->e;
+	int n = LLVMGetTypeKind(LLVMTypeOf(*sum)) == LLVMVectorTypeKind ? (int)LLVMGetVectorSize(LLVMTypeOf(*sum)) : 1;
+
+	if (mask)
+		v = LLVMBuildSelect(e->b, mask, v, LLVMConstNull(LLVMTypeOf(v)), "");
+	for (int from = 0; from < e->lanes; from += n)
+		*sum = LLVMBuildFAdd(e->b, *sum, n == e->lanes ? v : em_lanes(e, v, from, n), "");
+	return sum + 1;
 }
 
 static void map_body(kernel *s, val c, int vectors, val mask)
 {
-	val v[MAX_ACCESS];
+	val v[MAX_ACCESS], *sum = s->sum->v;
 
 	(void)vectors;
 	evaluate(s, c, s->k->rank - 1, mask, v);
-	for (size_t i = 0; i < s->k->nstore; i++)
-		store_access(s, s->k->store[i].access, v[s->k->store[i].node], c, mask);
+	for (size_t i = 0; i < s->k->nstore; i++) {
+		const cc_store *to = &s->k->store[i];
+
+		if (s->k->access[to->access].along == CC_ALONG_SUM)
+			sum = add_vectors(s, v[to->node], mask, sum);
+		else
+			store_access(s, to->access, v[to->node], c, mask);
+	}
 }
 
 /* ---- reductions -------------------------------------------------------------------------------------------------- */
@@ -382,8 +417,15 @@ static void rows_inner(kernel *s, val *acc, int n, const void *ctx)
 	}
 }
 
+typedef val combine_fn(kernel *s, val acc, val v);
+
+static val add_floats(kernel *s, val acc, val v)
+{
+	return LLVMBuildFAdd(s->e->b, acc, v, "");
+}
+
 /* Halves the vector until one lane is left: a fixed tree. What the other lanes hold meanwhile is nobody's business. */
-static val across(kernel *s, val v)
+static val across(kernel *s, val v, combine_fn *both)
 {
 	em *e = s->e;
 	val from[64];
@@ -391,7 +433,7 @@ static val across(kernel *s, val v)
 	for (int n = e->lanes / 2; n >= 1; n /= 2) {
 		for (int i = 0; i < e->lanes; i++)
 			from[i] = LLVMConstInt(e->i32, (unsigned)(i < n ? i + n : i), 0);
-		v = combine(s, v, LLVMBuildShuffleVector(e->b, v, v, LLVMConstVector(from, (unsigned)e->lanes), ""));
+		v = both(s, v, LLVMBuildShuffleVector(e->b, v, v, LLVMConstVector(from, (unsigned)e->lanes), ""));
 	}
 	return e->lanes == 1 ? v : LLVMBuildExtractElement(e->b, v, em_int(e, 0), "");
 }
@@ -409,8 +451,42 @@ static void rows_body(kernel *s)
 	for (int n = UNROLL / 2; n >= 1; n /= 2)
 		for (int i = 0; i < n; i++)
 			acc[i] = combine(s, acc[i], acc[i + n]);
-	acc[0] = finish_sum(s, across(s, acc[0]));
+	acc[0] = finish_sum(s, across(s, acc[0], combine));
 	LLVMBuildStore(e->b, acc[0], em_element(e, m, s->base[a], at));
+}
+
+/* ---- sums of panels ---------------------------------------------------------------------------------------------- */
+
+static void enter_sums(kernel *s)
+{
+	s->sum->n = 0;
+	for (size_t i = 0; i < s->k->nstore; i++) {
+		const cc_access *a = &s->k->access[s->k->store[i].access];
+
+		if (a->along == CC_ALONG_SUM)
+			s->sum->v[s->sum->n++] = LLVMConstNull(em_vector(s->e, em_scalar(s->e, a->dtype)));
+	}
+}
+
+/* Columns from c on, up to the end of their panel or of a tile narrower than a panel, which adds to what those before have left. */
+static void leave_sums(kernel *s, val c)
+{
+	em *e = s->e;
+	val *sum = s->sum->v, panel = LLVMBuildUDiv(e->b, c, em_int(e, RT_PANEL), "");
+	val begins = LLVMBuildICmp(e->b, LLVMIntEQ, LLVMBuildURem(e->b, c, em_int(e, RT_PANEL), ""), em_int(e, 0), "");
+
+	for (size_t i = 0; i < s->k->nstore; i++) {
+		size_t a = s->k->store[i].access;
+		LLVMTypeRef t = em_scalar(e, s->k->access[a].dtype);
+		val to, old, v;
+
+		if (s->k->access[a].along != CC_ALONG_SUM)
+			continue;
+		v = across(s, *sum++, add_floats);
+		to = em_element(e, t, s->base[a], madd(s, s->at[a], panel, stride(s, a, s->k->rank - 1)));
+		old = LLVMBuildSelect(e->b, begins, LLVMConstNull(t), LLVMBuildLoad2(e->b, t, to, ""), "");
+		LLVMBuildStore(e->b, LLVMBuildFAdd(e->b, old, v, ""), to);
+	}
 }
 
 /* ---- whole kernels -------------------------------------------------------------------------------------------- */
@@ -434,12 +510,14 @@ static int choose_lanes(const em *e, const cc_kernel *k)
 static void map_rows(kernel *s, kernel *doubled, val lo, val hi)
 {
 	em *e = s->e;
+	val first = lo;
 	int lanes = e->lanes;
 	em_loop rows;
 
 	s->hi = doubled->hi = hi;
 	em_loop_begin(e, &rows, em_param(e, 2), em_param(e, 3), 1, NULL, 0);
 	enter_row(s, rows.i);
+	enter_sums(s);
 	memcpy(doubled->at, s->at, sizeof s->at);
 	if (lanes > 1) {
 		e->lanes = 2 * lanes;
@@ -447,19 +525,20 @@ static void map_rows(kernel *s, kernel *doubled, val lo, val hi)
 		e->lanes = lanes;
 	}
 	last_columns(s, map_body, lo);
+	leave_sums(s, first);
 	em_loop_end(e, &rows, NULL);
 }
 
 static bool has_panels(const cc_kernel *k)
 {
 	for (size_t a = 0; a < k->naccess; a++)
-		if (k->access[a].along == CC_ALONG_PANEL)
+		if (k->access[a].along == CC_ALONG_PANEL || k->access[a].along == CC_ALONG_SUM)
 			return true;
 	return false;
 }
 
 /* Where operands are in panels, one panel after the other: each operand is then one stream of consecutive memory, instead of
- * one per panel, which is more than prefetchers follow. */
+ * one per panel, which is more than prefetchers follow; and sums are over panels. */
 static void map_kernel(kernel *s)
 {
 	em *e = s->e;
@@ -502,7 +581,8 @@ static void reduce_rows(kernel *s)
 
 void em_expr_kernel(em *e, const cc_kernel *k)
 {
-	kernel s = {.e = e, .k = k, .y = cc_kernel_layout(k)};
+	sums sum = {.n = 0};
+	kernel s = {.e = e, .k = k, .y = cc_kernel_layout(k), .sum = &sum};
 
 	if (k->naccess > MAX_ACCESS || k->nnode > MAX_ACCESS)
 		ir_bug("an expression of %zu nodes: fusion must stop earlier", k->nnode);

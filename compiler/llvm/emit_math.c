@@ -68,23 +68,13 @@ static val bits(em *e, int64_t v)
 
 #define ESTIMATES 16 /* lanes of one instruction */
 
-/* Vectors of whole AVX-512 registers of f32. */
-static bool has_estimates(const em *e, val x)
+/* Whole AVX-512 registers of f32, where steps are faster than the divider. */
+static bool takes_steps(const em *e, val x)
 {
 	LLVMTypeRef t = LLVMTypeOf(x);
 
-	return e->t->vector_bytes == 64 && LLVMGetTypeKind(t) == LLVMVectorTypeKind && LLVMGetElementType(t) == e->f32 &&
+	return e->t->root_steps && LLVMGetTypeKind(t) == LLVMVectorTypeKind && LLVMGetElementType(t) == e->f32 &&
 	       LLVMGetVectorSize(t) % ESTIMATES == 0;
-}
-
-/* Lanes [from, from + n) of x, as a vector of n. */
-static val part(em *e, val x, int from, int n)
-{
-	val lane[64];
-
-	for (int i = 0; i < n; i++)
-		lane[i] = LLVMConstInt(e->i32, (unsigned)(from + i), 0);
-	return LLVMBuildShuffleVector(e->b, x, LLVMGetPoison(LLVMTypeOf(x)), LLVMConstVector(lane, (unsigned)n), "");
 }
 
 static val estimate(em *e, val x)
@@ -93,7 +83,7 @@ static val estimate(em *e, val x)
 	int n = (int)LLVMGetVectorSize(LLVMTypeOf(x)) / ESTIMATES;
 
 	for (int i = 0; i < n; i++)
-		y[i] = em_call(e, "llvm.x86.avx512.rsqrt14.ps.512", NULL, 0, (val[]){part(e, x, i * ESTIMATES, ESTIMATES), zero, all}, 3);
+		y[i] = em_call(e, "llvm.x86.avx512.rsqrt14.ps.512", NULL, 0, (val[]){em_lanes(e, x, i * ESTIMATES, ESTIMATES), zero, all}, 3);
 	for (int i = 0; i < n * ESTIMATES; i++)
 		lane[i] = LLVMConstInt(e->i32, (unsigned)i, 0);
 	return n == 1 ? y[0] : LLVMBuildShuffleVector(e->b, y[0], y[1], LLVMConstVector(lane, (unsigned)(n * ESTIMATES)), "");
@@ -134,7 +124,7 @@ val em_sqrt(em *e, val x)
 	LLVMBasicBlockRef block[3];
 	val v[2], phi;
 
-	if (!has_estimates(e, x))
+	if (!takes_steps(e, x))
 		return em_call1(e, "llvm.sqrt", x);
 	for (int i = 0; i < 3; i++)
 		block[i] = LLVMAppendBasicBlockInContext(e->c, e->fn, "");
@@ -352,7 +342,7 @@ val em_erf(em *e, val x)
 /* Note [Square root]
  *
  * Adam needs a square root and a quotient per weight, and a core's one divider takes 16 to 19 cycles for each on 16 lanes: two
- * thirds of an update that sits in cache. Newton steps from AVX-512's 14-bit estimate run on the multipliers beside a
+ * thirds of an update that sits in cache. (On Zen 5 7 for both together, where steps make it 11: root_steps in target.c.) Newton steps from AVX-512's 14-bit estimate run on the multipliers beside a
  * quotient in the divider, and give the same bits: every float of [2^-100, 2^126) was compared with vsqrtps
  * (tests/unit/cc_math.c does one binade of each parity). Outside that range, where a step's remainder would be denormal, the
  * whole vector goes to the divider; zero stays zero. Doing the quotient that way too was measured slower: it needs 11

@@ -15,9 +15,9 @@ static const struct {
 	const char *feature;
 	cc_target t;
 } levels[] = {
-	{"+avx512vl", {"avx512", 64, 6, 4, 24, true, CC_BF16_FMA}},
-	{"+avx2", {"avx2", 32, 6, 2, 12, true, CC_BF16_FMA}},
-	{"", {"sse2", 16, 4, 2, 12, false, CC_BF16_FMA}},
+	{"+avx512vl", {"avx512", 64, 6, 4, 24, true, CC_BF16_FMA, true}},
+	{"+avx2", {"avx2", 32, 6, 2, 12, true, CC_BF16_FMA, false}},
+	{"", {"sse2", 16, 4, 2, 12, false, CC_BF16_FMA, false}},
 };
 
 /* Names of targets, and the features that decide here. */
@@ -107,6 +107,7 @@ ir_status cc_machine_init(cc_machine *m, const char *name, int opt_level, ir_dia
 	m->level = *level_of(m->features);
 	if (m->level.vector_bytes == 64 && strstr(m->features, "+avx512bf16") && !strncmp(m->cpu, "znver", 5))
 		m->level.bf16 = CC_BF16_DOT;
+	m->level.root_steps &= strcmp(m->cpu, "znver5") != 0;
 	m->tiles = has_tiles(m->features);
 	return IR_OK;
 }

@@ -20,14 +20,19 @@ static bool is_broad(const ir_type *t)
 }
 
 /* sum or amax over axes. Over all axes of a long tensor: one axis first, then the rest. Down the columns of a broad matrix, so that
- * every thread reads what it wrote (Note [Panels] in layout.c); else along the innermost. */
+ * every thread reads what it wrote (Note [Panels] in layout.c); else along the innermost. The sum of a matrix of floats: panel by
+ * panel, in the kernel that makes the matrix, which then need not be stored for it. */
 static ir_ref split_reduce(ir_func *dst, ir_op op, ir_loc loc, ir_ref x, const ir_attr *axes)
 {
 	ir_type t = dst->ins[x].type;
 	int64_t inner = is_broad(&t) ? 0 : t.rank - 1, rest[IR_MAX_RANK] = {0, 1, 2, 3, 4, 5};
 
-	if (axes->v.rank != t.rank || t.rank < 2 || ir_type_count(&t) < LONG_SUM || ir_type_count(&t) == 0)
+	if (axes->v.rank != t.rank || t.rank < 2 || ir_type_count(&t) < LONG_SUM)
 		return reduce(dst, op, loc, x, axes->v.rank, axes->v.dim);
+	if (op == IR_sum && t.rank == 2 && t.dim[1] >= IR_PANEL && ir_dtype_is_float(t.dtype)) {
+		x = ir_emit1(dst, "legalize", loc, IR_panel_sum, x);
+		return split_reduce(dst, op, loc, x, axes);
+	}
 	x = reduce(dst, op, loc, x, 1, &inner);
 	return reduce(dst, op, loc, x, t.rank - 1, rest);
 }

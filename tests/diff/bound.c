@@ -206,7 +206,8 @@ static double *bound_sum(ir_arena *a, const ir_ins *in, const rt_tensor *size, c
 	const rt_tensor *p = size, *q = err;
 	ir_ins sum = *in;
 
-	sum.op = IR_sum;
+	if (sum.op == IR_mean)
+		sum.op = IR_sum;
 	s = eval_wide(a, &sum, &p), e = eval_wide(a, &sum, &q);
 	for (int64_t i = 0; i < count; i++) {
 		double rounding = n > 1 || divisor > 1 ? (n + 2) * u * s[i] : 0;
@@ -285,6 +286,9 @@ static double *bound(ir_arena *a, const ir_func *f, const td_value *val, const i
 	case IR_mean:
 		size = magnitude(a, &x->v);
 		return bound_sum(a, in, &size, &err[0], n, in->op == IR_mean ? n : 1);
+	case IR_panel_sum:
+		size = magnitude(a, &x->v);
+		return bound_sum(a, in, &size, &err[0], fmin(n, IR_PANEL), 1);
 	case IR_matmul:
 		return bound_matmul(a, in, x, &val[in->arg[1]]);
 	case IR_amax:

@@ -141,14 +141,9 @@ static ir_dtype some_dtype(gen *g, want w)
 
 static bool fits(ir_dtype t, want w)
 {
-	switch (w) {
-	case FLOATS: return ir_dtype_is_float(t);
-	case NUMBERS: return ir_dtype_is_float(t) || t == IR_I32;
-	case ANYTHING: return true;
-	case BOOLS: return t == IR_BOOL;
-	case INTS: return t == IR_I32;
-	}
-	return false;
+	bool is_float = ir_dtype_is_float(t), is_int = t == IR_I32;
+
+	return w == ANYTHING || (w == FLOATS ? is_float : w == NUMBERS ? is_float || is_int : w == INTS ? is_int : t == IR_BOOL);
 }
 
 static ir_ref leaf(gen *g, ir_op op, ir_type t)
@@ -368,6 +363,11 @@ static ir_ref make_reduce(gen *g, ir_op op)
 			axis[n++] = i;
 	at = ir_a_ints(IR_ATTR_axes, n, axis);
 	return put(g, op, &x, 1, &at, 1);
+}
+
+static ir_ref make_panels(gen *g, ir_op op)
+{
+	return put1(g, op, pick(g, FLOATS, 2, 2));
 }
 
 static ir_ref find_factor(gen *g, ir_dtype t, int64_t k, bool tb)

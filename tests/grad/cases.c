@@ -97,6 +97,17 @@ static void cases_reduce(ir_op op, row r)
 	}
 }
 
+static void cases_panels(ir_op op, row r)
+{
+	static const ir_type x[] = {F(2, 3, 64), F(2, 1, 65), F(2, 5, 130), F(2, 2, 3), F(2, 0, 70), F(2, 4, 0), F(2, 1, 1), F(2, 7, 128), F(2, 2, 200)};
+	instance c = with(op, r);
+
+	EACH(x, i) {
+		c.x[0].type = x[i];
+		tg_run(&c);
+	}
+}
+
 static void cases_matmul(ir_op op, row r)
 {
 	static const int64_t mkn[][3] = {{1, 1, 1}, {3, 5, 2}, {1, 7, 4}, {7, 1, 3}, {4, 3, 17}, {2, 0, 3}, {9, 8, 1}};

@@ -30,12 +30,29 @@ static const function functions[] = {
 	{IR_sigmoid, sigmoid, -104, 20, 2}, {IR_erf, erf, -4.5, 4.5, 2}, {IR_sqrt, sqrt, 0, 4, 0.5},
 };
 
-static const char *const targets[] = {NULL, "x86-64-v3", "x86-64"};
+/* The last one, whose square roots go by steps that the host may not take, only where the processor has AVX-512. */
+static const char *const targets[] = {NULL, "x86-64-v3", "x86-64", "x86-64-v4"};
+static size_t ntarget = sizeof targets / sizeof *targets;
 static float *x, *y;
+
+/* NULL: this processor cannot run code for that target. */
+static cc_context *open_context(const char *target)
+{
+	cc_context_options o = cc_context_default();
+	cc_context *c;
+
+	o.cache_dir = "", o.target = target;
+	return cc_context_new(&o, &c, NULL) == IR_OK ? c : NULL;
+}
 
 static int set_up(void **state)
 {
+	cc_context *widest = open_context(targets[ntarget - 1]);
+
 	(void)state;
+	if (!widest)
+		ntarget--;
+	cc_context_free(widest);
 	x = aligned_alloc(64, N * sizeof *x);
 	y = aligned_alloc(64, N * sizeof *y);
 	return x && y ? 0 : -1;
@@ -62,16 +79,6 @@ static cc_program *compile(cc_context *c, ir_op op, ir_arena *a)
 	ir_add_output(f, "y", ir_emit1(f, NULL, (ir_loc){0}, op, in));
 	assert_int_equal(cc_compile(c, f, &o, &p, NULL), IR_OK);
 	return p;
-}
-
-static cc_context *open_context(const char *target)
-{
-	cc_context_options o = cc_context_default();
-	cc_context *c;
-
-	o.cache_dir = "", o.target = target;
-	assert_int_equal(cc_context_new(&o, &c, NULL), IR_OK);
-	return c;
 }
 
 static void run(const cc_program *p)
@@ -167,7 +174,7 @@ static void errors_are_within_2_ulp(void **state)
 	bool ok = true;
 
 	(void)state;
-	for (size_t t = 0; t < sizeof targets / sizeof *targets; t++) {
+	for (size_t t = 0; t < ntarget; t++) {
 		cc_context *c = open_context(targets[t]);
 		ir_arena *a = ar_open();
 
@@ -191,7 +198,7 @@ static void errors_are_within_2_ulp(void **state)
 static void square_root_is_exact(void **state)
 {
 	(void)state;
-	for (size_t t = 0; t < sizeof targets / sizeof *targets; t++) {
+	for (size_t t = 0; t < ntarget; t++) {
 		cc_context *c = open_context(targets[t]);
 		ir_arena *a = ar_open();
 		cc_program *p = compile(c, IR_sqrt, a);
@@ -219,7 +226,7 @@ static void square_root_is_exact(void **state)
 static void gelu_is_relative_to_its_operand(void **state)
 {
 	(void)state;
-	for (size_t t = 0; t < sizeof targets / sizeof *targets; t++) {
+	for (size_t t = 0; t < ntarget; t++) {
 		cc_context *c = open_context(targets[t]);
 		ir_arena *a = ar_open();
 		cc_program *p = compile(c, IR_gelu, a);
@@ -258,7 +265,7 @@ static void specials_are_as_in_libm(void **state)
 	size_t n = sizeof specials / sizeof *specials;
 
 	(void)state;
-	for (size_t t = 0; t < sizeof targets / sizeof *targets; t++) {
+	for (size_t t = 0; t < ntarget; t++) {
 		cc_context *c = open_context(targets[t]);
 		ir_arena *a = ar_open();
 

@@ -134,6 +134,8 @@ static const row rows[] = {
 	 .want = S(I32, -2147483647)},
 	{R IR_sum, 1, {M(F32, 0, 2)}, .attr = {INTS(axes, 0)}, .nattr = 1, .want = V(F32, 2, 0, 0)},
 	{R IR_mean, 1, {M(F32, 2, 2, 1, 2, 4, 8)}, .attr = {INTS(axes, 1)}, .nattr = 1, .want = V(F32, 2, 1.5, 6)},
+	{R IR_panel_sum, 1, {M(F32, 2, 3, 1, 2, 3, 4, 5, 6)}, .want = M(F32, 1, 2, 6, 15)},
+	{R IR_panel_sum, 1, {M(F64, 2, 0, 0)}, .want = M(F64, 0, 2, 0)},
 	{R IR_amax, 1, {M(F32, 2, 3, -1, -2, -3, NAN, 5, 6)}, .attr = {INTS(axes, 1)}, .nattr = 1,
 	 .want = V(F32, 2, -1, NAN)},
 	{R IR_amax, 1, {V(F32, 3, 1, NAN, 6)}, .attr = {INTS(axes, 0)}, .nattr = 1, .want = S(F32, NAN)},
