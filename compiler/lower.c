@@ -3,8 +3,9 @@
 #include <string.h>
 #include "compiler/expr.h"
 
-/* Work that one thread should at least get from a cut, in elements; and rows per block of a row reduction. */
-#define MAP_BLOCK  4096
+/* Where a map may be cut, in elements: fine enough that threads get the parts of a small weight (64 x 64) that they
+ * have in a product; and rows per block of a row reduction. */
+#define MAP_BLOCK  256
 #define COLS_BLOCK RT_PANEL /* columns may be in panels */
 #define ROWS_BLOCK 8
 

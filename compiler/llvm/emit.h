@@ -57,6 +57,8 @@ val em_load_ptr(em *e, val bufs, int i);   /* bufs[i] */
 val em_lanes(em *e, val v, int from, int n); /* lanes [from, from + n) of v, as a vector of n */
 val em_iota(em *e, LLVMTypeRef t);         /* <0, 1, 2, ..> of integer type t */
 
+#define LINE 64 /* bytes of a cache line */
+
 /* A counting loop, tested at the bottom behind a guard, with carried values. step > 0. */
 #define EM_CARRY 32
 typedef struct em_loop {

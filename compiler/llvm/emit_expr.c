@@ -7,6 +7,7 @@
 #include "compiler/llvm/emit.h"
 
 #define MAX_ACCESS 256
+#define OWN_AHEAD  1536 /* bytes: in an epilogue that writes panels, the rows of the next tile */
 #define SUM_BLOCK  16 /* terms of one chain of a sum down the rows */
 #define UNROLL     4 /* independent accumulators of a reduction: hides the latency of an addition */
 
@@ -185,17 +186,24 @@ static val to_memory(kernel *s, val v, ir_dtype t)
 	return t == IR_BOOL ? LLVMBuildZExt(s->e->b, v, em_vector(s->e, s->e->i8), "") : v;
 }
 
-static void store_access(kernel *s, size_t a, val v, val inner, val mask)
+/* Where column inner of the present row is written. */
+static val written(kernel *s, size_t a, val inner)
 {
 	em *e = s->e;
 	const cc_access *x = &s->k->access[a];
-	LLVMTypeRef m = em_memory(e, x->dtype);
 	val at = x->along == CC_ALONG_NEXT    ? LLVMBuildAdd(e->b, s->at[a], inner, "")
 		 : x->along == CC_ALONG_PANEL ? in_panel(s, a, inner, s->k->rank - 1)
 					      : madd(s, s->at[a], inner, stride(s, a, s->k->rank - 1));
-	val to = em_element(e, m, s->base[a], at);
 
-	em_store(e, to_memory(s, v, x->dtype), m, to, mask);
+	return em_element(e, em_memory(e, x->dtype), s->base[a], at);
+}
+
+static void store_access(kernel *s, size_t a, val v, val inner, val mask)
+{
+	ir_dtype t = s->k->access[a].dtype;
+	val to = written(s, a, inner);
+
+	em_store(s->e, to_memory(s, v, t), em_memory(s->e, t), to, mask);
 }
 
 /* ---- columns -------------------------------------------------------------------------------------------------- */
@@ -250,11 +258,34 @@ static val *add_vectors(kernel *s, val v, val mask, val *sum)
 	return sum + 1;
 }
 
+/* Asks for the lines that are written OWN_AHEAD bytes later. See Note [Ownership]. */
+static void own_lines(kernel *s, val c)
+{
+	em *e = s->e;
+	val for_writing = LLVMConstInt(e->i32, 1, 0), near = LLVMConstInt(e->i32, 3, 0), data = LLVMConstInt(e->i32, 1, 0);
+
+	for (size_t i = 0; i < s->k->nstore; i++) {
+		size_t a = s->k->store[i].access;
+		const cc_access *x = &s->k->access[a];
+
+		if (x->along != CC_ALONG_NEXT && x->along != CC_ALONG_PANEL)
+			continue;
+		for (int64_t b = 0; b < e->lanes * (int64_t)ir_dtype_size(x->dtype); b += LINE) {
+			val at = em_element(e, e->i8, written(s, a, c), em_int(e, OWN_AHEAD + b));
+
+			em_call(e, "llvm.prefetch", &e->ptr, 1, (val[]){at, for_writing, near, data}, 4);
+		}
+	}
+}
+
 static void map_body(kernel *s, val c, int vectors, val mask)
 {
+	em *e = s->e;
 	val v[MAX_ACCESS], *sum = s->sum->v;
 
 	(void)vectors;
+	if (!mask && e->lanes > 1)
+		own_lines(s, c);
 	evaluate(s, c, s->k->rank - 1, mask, v);
 	for (size_t i = 0; i < s->k->nstore; i++) {
 		const cc_store *to = &s->k->store[i];
@@ -593,3 +624,10 @@ void em_expr_kernel(em *e, const cc_kernel *k)
 		reduce_rows(&s);
 	LLVMBuildRetVoid(e->b);
 }
+
+/* Note [Ownership]
+ *
+ * What a thread writes, others have often read since: a weight that all rows of a batch are multiplied by, an activation of the step
+ * before. Such a line must first be taken from their caches, and stores that wait for one hold up all behind them. Two cores of a
+ * Zen 5 that do not share an L3 (500 ns from one to the other) do a step of seed32 and of tiny32 9 and 10 % faster when maps ask
+ * for the lines ahead; where they share it, what is gained is as small as what asking costs. */

@@ -130,7 +130,6 @@ static inline val em_is_columns(em *e, val row, val k)
 /* ---- tiles (emit_tile.c) ------------------------------------------------------------------------------------------- */
 
 #define K_BLOCK 128 /* k's of a chain: see Note [Blocks of k] */
-#define LINE    64
 
 /* Hints: a slot is an address and the bytes from row to row of SLOT_ROWS rows, a panel wide. One line is asked for per k,
  * slot after slot and round again. See Note [Hints] in emit_matmul.c. */
