@@ -117,7 +117,10 @@ const rt_profile *rt_exec_profile(rt_exec *e)
 
 void rt_exec_team(rt_exec *e, int threads)
 {
-	e->team = threads < 1 ? 1 : threads < e->plan->threads ? threads : e->plan->threads;
+	threads = threads < 1 ? 1 : threads < e->plan->threads ? threads : e->plan->threads;
+	if (threads != e->team)
+		e->pace = (rt_pace){0};
+	e->team = threads;
 }
 
 void rt_run(rt_exec *e, size_t steps)
@@ -127,6 +130,7 @@ void rt_run(rt_exec *e, size_t steps)
 	rt_team_resolve(e);
 	if (!steps)
 		return;
+	e->paced = !e->profile; /* a profile is the team's */
 	if (threads == 1) {
 		rt_team_run(e, steps, 0, 1);
 		return;

@@ -326,26 +326,49 @@ static void move_timed(rt_exec *e, int me, int team, bool in)
 		e->profile[me].panels += rt_seconds() - t0;
 }
 
-/* Real thread me of team plays the plan's threads me, me + team, ..: one, unless OpenMP gave us fewer than asked.
- * Then it plays their parts up to a barrier one after the other, and only then waits. */
+/* Real thread me of team plays the plan's threads me, me + team, ..: one, unless OpenMP gave us fewer than asked,
+ * or it is alone. Then it plays their parts up to a barrier one after the other, and only then waits. */
+static void run_step(rt_exec *e, size_t step, int me, int team)
+{
+	if (e->moving) {
+		if (me == 0)
+			stage_in(e, step);
+		meet(e, me, team);
+	}
+	for (size_t s = 0; s < e->nsegment; s++) {
+		if (s)
+			meet(e, me, team);
+		for (int t = me; t < e->plan->threads; t += team)
+			run_segment(e, t, s);
+	}
+	meet(e, me, team);
+	if (e->moving && me == 0)
+		stage_out(e, step);
+}
+
+/* Round by round, see Note [Pace]; who has nothing to do in a round waits at its end. */
+static void run_rounds(rt_exec *e, size_t steps, int me, int team)
+{
+	for (size_t step = 0, n; step < steps; step += n) {
+		bool alone = e->pace.alone;
+		double t0 = me == 0 ? rt_seconds() : 0;
+
+		n = steps - step < RT_PACE_ROUND ? steps - step : RT_PACE_ROUND;
+		for (size_t i = 0; i < n && (!alone || me == 0); i++)
+			run_step(e, step + i, me, alone ? 1 : team);
+		if (me == 0)
+			rt_pace_tell(&e->pace, e->nsegment, n, rt_seconds() - t0);
+		meet(e, me, team);
+	}
+}
+
 static void run_steps(rt_exec *e, size_t steps, int me, int team)
 {
-	for (size_t step = 0; step < steps; step++) {
-		if (e->moving) {
-			if (me == 0)
-				stage_in(e, step);
-			meet(e, me, team);
-		}
-		for (size_t s = 0; s < e->nsegment; s++) {
-			if (s)
-				meet(e, me, team);
-			for (int t = me; t < e->plan->threads; t += team)
-				run_segment(e, t, s);
-		}
-		meet(e, me, team);
-		if (e->moving && me == 0)
-			stage_out(e, step);
-	}
+	if (e->paced && team > 1)
+		run_rounds(e, steps, me, team);
+	else
+		for (size_t step = 0; step < steps; step++)
+			run_step(e, step, me, team);
 }
 
 void rt_team_run(rt_exec *e, size_t steps, int me, int team)

@@ -5,6 +5,7 @@
 #define RUNTIME_TEAM_H
 
 #include <stdatomic.h>
+#include "runtime/pace.h"
 #include "runtime/rt.h"
 
 #define RT_LINE 64
@@ -34,6 +35,8 @@ struct rt_exec {
 	int cores;        /* a larger team does not spin at barriers */
 	int team;         /* real threads of the next run */
 	bool stale, moving;
+	bool paced;       /* steps are done in rounds, by the team or by thread 0 alone, as pace says */
+	rt_pace pace;     /* thread 0 writes it, all read it behind the barrier that ends a round */
 	rt_profile *profile; /* per thread of the plan, then their sum; NULL: nothing is measured */
 };
 

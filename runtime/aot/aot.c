@@ -6,6 +6,7 @@
  * It may need memcpy, sched_yield, libm for random numbers, and, on more than one thread, OpenMP by the names that GCC's
  * runtime and LLVM's both have. What an object does not use is dropped from it (compiler/llvm/export.c). */
 #include <limits.h>
+#include "runtime/pace.c"
 #include "runtime/team.c"
 #include "runtime/kernels.c"
 #include "runtime/rng.c"
