@@ -107,13 +107,28 @@ static char separator(const se_apply_out *o)
 	return o->format == SE_APPLY_TSV ? '\t' : ',';
 }
 
-static ir_status put_titles(se_apply_out *o)
+/* Quoted if it must be. */
+static void put_field(se_apply_out *o, const char *text)
+{
+	if (!text[strcspn(text, "\",;\t\r\n")]) {
+		sb_put(&o->text, text);
+		return;
+	}
+	sb_putc(&o->text, '"');
+	for (; *text; text++)
+		sb_printf(&o->text, *text == '"' ? "\"\"" : "%c", *text);
+	sb_putc(&o->text, '"');
+}
+
+static ir_status put_titles(se_apply_out *o, char *const *column)
 {
 	sb_put(&o->text, "row");
 	for (size_t k = 0; k < SE_APPLY_KINDS; k++)
 		for (int64_t i = 0; o->what & kind[k].flag && i < o->width[k]; i++) {
 			sb_putc(&o->text, separator(o));
-			if (kind[k].column)
+			if (column && kind[k].flag == LE_RECONSTRUCTION)
+				put_field(o, column[i]);
+			else if (kind[k].column)
 				sb_printf(&o->text, "%c%lld", kind[k].column, (long long)i);
 			else
 				sb_put(&o->text, kind[k].name);
@@ -122,13 +137,13 @@ static ir_status put_titles(se_apply_out *o)
 	return put_text(o);
 }
 
-ir_status se_apply_out_begin(se_apply_out *o, size_t rows, int64_t latent, int64_t width)
+ir_status se_apply_out_begin(se_apply_out *o, size_t rows, int64_t latent, int64_t width, char *const *column)
 {
 	ir_status s = IR_OK;
 
 	o->width[0] = latent, o->width[1] = width, o->width[2] = o->width[3] = 1;
 	if (o->format != SE_APPLY_NPY)
-		return put_titles(o);
+		return put_titles(o, column);
 	for (size_t k = 0; s == IR_OK && k < SE_APPLY_KINDS; k++) {
 		if (!(o->what & kind[k].flag))
 			continue;
@@ -143,19 +158,6 @@ static void add_floats(se_apply_out *o, const float *v, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++)
 		sb_printf(&o->text, "%c%.9g", separator(o), (double)v[i]);
-}
-
-/* Quoted if it must be. */
-static void put_field(se_apply_out *o, const char *text)
-{
-	if (!text[strcspn(text, "\",;\t\r\n")]) {
-		sb_put(&o->text, text);
-		return;
-	}
-	sb_putc(&o->text, '"');
-	for (; *text; text++)
-		sb_printf(&o->text, *text == '"' ? "\"\"" : "%c", *text);
-	sb_putc(&o->text, '"');
 }
 
 static ir_status put_table(se_apply_out *o, const se_apply_block *b)

@@ -41,8 +41,8 @@ typedef struct se_apply_block {
  * "out.latent.npy" and so on for "out.npy". To be ended whatever the status; paths live in a. */
 IR_MUSTUSE ir_status se_apply_out_open(se_apply_out *o, const char *path, se_apply_format format, unsigned what, ir_arena *a,
 				       ir_diag *d);
-/* How much will come: rows, elements of latent and reconstruction. */
-IR_MUSTUSE ir_status se_apply_out_begin(se_apply_out *o, size_t rows, int64_t latent, int64_t width);
+/* How much will come: rows, elements of latent and reconstruction; the names of the latter, NULL: y0, y1, .. */
+IR_MUSTUSE ir_status se_apply_out_begin(se_apply_out *o, size_t rows, int64_t latent, int64_t width, char *const *column);
 IR_MUSTUSE ir_status se_apply_out_put(se_apply_out *o, const se_apply_block *b);
 /* Gives the files their names if s is IR_OK, else drops them; returns s, or why that failed. */
 ir_status se_apply_out_end(se_apply_out *o, ir_status s);

@@ -43,7 +43,8 @@ typedef struct job {
 	unsigned what; /* is written */
 	unsigned want; /* is computed */
 	which which;
-	int64_t trial; /* -1: the best; -2: the model is a file */
+	bool of_trial; /* the model; else it is a file */
+	int64_t trial;
 	ir_arena *a;
 	ir_diag *d;
 	ir_str text; /* of the model */
@@ -105,13 +106,26 @@ static int usage(const char *text, const char *what)
 	return EXIT_USAGE;
 }
 
+/* The rows of a study are what it says: an option that would make them others is not for them. */
+static int refuse_strays(const options *o)
+{
+	const char *option, *value, *stray = o->seed >= 0 ? "seed" : o->limit_train >= 0 ? "limit-train" : NULL;
+
+	for (size_t i = 0; !stray && le_source_option(&o->source, i, &option, &value); i++)
+		if (value && strcmp(option, "only") != 0)
+			stray = option;
+	if (!stray)
+		return -1;
+	fprintf(stderr, "gradmill apply: --%s is for rows that --data names: those of a trial are what its study says\n", stray);
+	return EXIT_USAGE;
+}
+
 /* Model and weights: two files, or a trial. Returns -1, or 64 after a message. */
 static int configure_source(job *j)
 {
 	const options *o = j->o;
 
 	if (!j->operand[1]) {
-		j->trial = -2;
 		if (!o->weights)
 			return usage("--weights is missing: what training saved for ", j->operand[0]);
 		if (!o->source.data)
@@ -120,10 +134,11 @@ static int configure_source(job *j)
 	}
 	if (o->weights)
 		return usage("a trial has its own weights: no --weights", "");
-	j->trial = -1;
+	j->of_trial = true;
+	j->trial = SE_BEST;
 	if (strcmp(j->operand[1], "best") != 0 && !se_parse_number(j->operand[1], &j->trial))
 		return usage("TRIAL is a number or best, not ", j->operand[1]);
-	return -1;
+	return o->source.data ? -1 : refuse_strays(o);
 }
 
 /* What is written where. A table is for stdout only if nothing else was asked for, or it was by name. */
@@ -199,66 +214,63 @@ static ir_status take_trial(job *j)
 	return j->module ? se_use_weights(&j->use, (int)j->o->threads, &j->weights) : IR_EINPUT;
 }
 
-/* What was done to the rows that the model was trained on, as its weights say. */
-static ir_status find_scale(job *j, le_scale *out)
-{
-	const char *text = le_weights_meta(&j->weights, "scaling");
-
-	*out = (le_scale){0};
-	if (!text || le_scale_parse(text, out))
-		return IR_OK;
-	return se_refuse_file(j->d, j->o->weights ? j->o->weights : "weights", IR_EINPUT, "what they say of scaling is damaged");
-}
-
-/* Another file for a trial is read as its own was, unless the command line says otherwise. */
+/* Another file for a trial is read as its own was, unless the command line says otherwise; but it need not have the columns
+ * that training left out. */
 static le_source like_the_study(const job *j)
 {
 	le_source s = j->o->source, old = {0};
 
-	if (j->trial == -2 || !le_source_parse(j->use.st.data, j->a, &old))
+	if (!j->of_trial || !le_source_parse(j->use.st.data, j->a, &old))
 		return s;
+	s.drop_optional = !s.drop;
 	s.drop = s.drop ? s.drop : old.drop;
 	s.shape = s.shape ? s.shape : old.shape;
+	s.missing = s.missing ? s.missing : old.missing;
+	s.labels_optional = !s.labels;
 	if (!s.labels && le_labels_are_column(&old)) /* it is not the model's to see */
 		s.labels = old.labels;
 	return s;
 }
 
-/* New rows need not have the columns that training left out: without those that only the study has named, if it must be. */
-static ir_status open_rows(job *j, const le_scale *scale, uint64_t seed, int64_t limit)
+/* Columns that the study knew by their numbers may be others here: as it left them out, or else none. */
+static ir_status open_rows(job *j, const le_prep *prep, uint64_t seed, int64_t limit)
 {
-	le_source source = like_the_study(j);
+	le_source source = like_the_study(j), plain = source;
 	ir_diag *quiet = ir_diag_new();
-	ir_status s = le_data_open(&source, scale, seed, limit, &j->data, quiet);
+	ir_status s = le_data_open(&source, prep, seed, limit, &j->data, quiet);
 
-	if (s == IR_EINPUT && !j->o->source.labels && source.labels) {
-		source.labels = NULL;
-		ir_diag_clear(quiet);
-		s = le_data_open(&source, scale, seed, limit, &j->data, quiet);
-	}
+	plain.drop = j->o->source.drop, plain.labels = j->o->source.labels;
+	if (s == IR_EINPUT && (plain.drop != source.drop || plain.labels != source.labels))
+		s = le_data_open(&plain, prep, seed, limit, &j->data, quiet);
 	ir_diag_free(quiet);
-	if (s == IR_OK)
-		return s;
-	source.drop = j->o->source.drop;
-	return le_data_open(&source, scale, seed, limit, &j->data, j->d);
+	return s == IR_OK ? s : le_data_open(&source, prep, seed, limit, &j->data, j->d);
+}
+
+/* The model has one way to see rows, and it is in its weights. */
+static ir_status check_scale(const job *j, const le_prep *prep)
+{
+	const char *asked = j->o->source.scale, *have = prep->scale.width ? "standard" : "none";
+
+	if (!asked || !strcmp(asked, "auto") || !strcmp(asked, have))
+		return IR_OK;
+	ir_report(j->d, (ir_loc){0}, IR_E_option, "--scale",
+		  ar_printf(j->a, "the model was trained with '%s', which cannot be changed any more", have));
+	return IR_EINPUT;
 }
 
 static ir_status take_data(job *j)
 {
 	const options *o = j->o;
-	se_study st = j->use.st; /* zeros without one */
-	le_scale scale;
-	ir_status s;
+	uint64_t seed = (uint64_t)(o->seed < 0 ? j->use.st.seed : o->seed); /* zeros without a study */
+	le_prep prep;
+	ir_status s = le_model_prep(o->weights ? o->weights : "weights", &j->weights, &prep, j->d);
 
-	st.seed = o->seed < 0 ? st.seed : o->seed;
-	if (o->limit_train >= 0)
-		st.limit_train = o->limit_train;
-	if (j->trial != -2 && !o->source.data)
-		return se_study_data(&st, j->a, &j->data, j->d);
-	s = find_scale(j, &scale);
 	if (s == IR_OK)
-		s = open_rows(j, &scale, (uint64_t)st.seed, o->limit_train < 0 ? 0 : o->limit_train);
-	le_scale_free(&scale);
+		s = check_scale(j, &prep);
+	if (s == IR_OK)
+		s = o->source.data ? open_rows(j, &prep, seed, o->limit_train < 0 ? 0 : o->limit_train)
+				   : se_study_data(&j->use.st, &prep, j->a, &j->data, j->d);
+	le_prep_free(&prep);
 	return s;
 }
 
@@ -268,6 +280,8 @@ static ir_status choose_rows(job *j)
 	const uint32_t *const list[] = {NULL, t->train, t->val, t->test};
 	const size_t n[] = {(size_t)t->table.rows, t->ntrain, t->nval, t->ntest};
 
+	if ((j->what & SE_APPLY_LABEL || j->o->source.only) && !t->label)
+		return se_refuse_file(j->d, t->name, IR_EINPUT, "has no labels: --labels says where they are");
 	j->row = ir_xmalloc(n[j->which] + 1, sizeof *j->row);
 	for (size_t i = 0; i < n[j->which]; i++) {
 		uint32_t row = list[j->which] ? list[j->which][i] : (uint32_t)i;
@@ -275,8 +289,6 @@ static ir_status choose_rows(job *j)
 		if (!j->o->source.only || (t->label[row] >= 0 && !strcmp(t->class_name[t->label[row]], j->o->source.only)))
 			j->row[j->n++] = row;
 	}
-	if (j->what & SE_APPLY_LABEL && !t->label)
-		return se_refuse_file(j->d, t->name, IR_EINPUT, "has no labels: --labels says where they are");
 	return j->n ? IR_OK : se_refuse_file(j->d, t->name, IR_EINPUT, "has no such rows");
 }
 
@@ -342,7 +354,8 @@ static ir_status apply_all(job *j)
 	ir_status s = make_block(j);
 
 	if (s == IR_OK && j->what)
-		s = se_apply_out_begin(&j->out, j->n, le_apply_latent_width(j->applier), j->data.table.width);
+		s = se_apply_out_begin(&j->out, j->n, le_apply_latent_width(j->applier), j->data.table.width,
+				       j->data.table.column);
 	for (size_t at = 0; s == IR_OK && (j->what || j->error) && at < j->n; at += j->block)
 		s = apply_block(j, at);
 	return s;
@@ -451,7 +464,7 @@ static ir_status run(job *j)
 	ir_status s = open_files(j);
 
 	if (s == IR_OK)
-		s = j->trial == -2 ? take_files(j) : take_trial(j);
+		s = j->of_trial ? take_trial(j) : take_files(j);
 	if (s == IR_OK) {
 		cc_model_messages(j->d); /* warnings */
 		s = take_data(j);
@@ -487,7 +500,7 @@ static int find_trial(job *j)
 		return se_complain(j->d, s);
 	if (u->row.nrow)
 		return 0;
-	if (j->trial < 0)
+	if (j->trial == SE_BEST)
 		return fprintf(stderr, "gradmill apply: study '%s' has no valid trial\n", u->st.name), EXIT_NONE;
 	fprintf(stderr, "gradmill apply: study '%s' has no trial %lld with a result\n", u->st.name, (long long)j->trial);
 	return ir_status_exit(IR_ENOINPUT);
@@ -522,7 +535,7 @@ int se_cmd_apply(int argc, char **argv)
 		return code;
 	j.a = ar_open();
 	j.d = ir_diag_new();
-	code = j.trial == -2 ? 0 : find_trial(&j);
+	code = j.of_trial ? find_trial(&j) : 0;
 	if (!code) {
 		catch_interrupt();
 		s = run(&j);

@@ -292,7 +292,7 @@ static ir_status deliver(job *j, ir_status s)
 	if (j->o->save && j->result.weights.n) {
 		const char *const meta[] = {"format", "gradmill", "ir", j->text.s};
 
-		u = le_model_write(j->o->save, &j->result.weights, meta, 2, &j->data.scale, j->d);
+		u = le_model_write(j->o->save, &j->result.weights, meta, 2, &j->data, j->d);
 	}
 	n = normalise(&j->data, &j->result);
 	if (j->o->json)

@@ -388,7 +388,7 @@ static ir_status fits_data(se_driver *v, const le_data *data)
 	return ok ? IR_OK : IR_EINPUT;
 }
 
-/* An old study must meet the same data; a new one is of these. */
+/* An old study has met these data before (se_study_data); a new one is of them. */
 static ir_status take_data(se_driver *v, const le_data *data)
 {
 	se_study *s = &v->study;
@@ -401,10 +401,9 @@ static ir_status take_data(se_driver *v, const le_data *data)
 	st = fits_data(v, data);
 	if (st != IR_OK)
 		return st;
-	ir_key_print(data->key, key);
 	if (s->id || v->before)
-		return strcmp(key, s->data_key)
-			? se_driver_say(v, IR_EINPUT, "the data have changed since the study began") : IR_OK;
+		return IR_OK;
+	ir_key_print(data->key, key);
 	s->data_key = ar_strdup(v->arena, key);
 	s->width = data->table.width;
 	s->ntrain = (int64_t)data->ntrain;
@@ -417,7 +416,7 @@ static ir_status take_data(se_driver *v, const le_data *data)
 ir_status se_driver_load_data(se_driver *v)
 {
 	le_data data;
-	ir_status st = se_study_data(&v->study, v->arena, &data, v->d);
+	ir_status st = se_study_data(&v->study, NULL, v->arena, &data, v->d);
 
 	if (st == IR_OK)
 		st = take_data(v, &data);

@@ -66,7 +66,20 @@ le_facts le_facts_of(const le_data *t);
 void le_facts_free(le_facts *f);
 void le_scale_fit(const le_facts *f, int64_t width, le_scale *out);
 void le_scale_copy(const le_scale *from, le_scale *to);
-void le_fill_missing(le_data *t, const le_facts *f);
+double *le_means_of(const le_facts *f, int64_t width); /* heap: of the values that are there */
+void le_fill_missing(le_data *t, const double *mean);
+
+/* ---- columns.c --------------------------------------------------------------------------------------------------- */
+
+/* Puts the columns of t, which is of the file at path, into the order of the n wanted names; IR_EINPUT with a message if they
+ * are not the same ones: whose they are, and what to do about one too many. Without names on either side, columns are what
+ * their places say. */
+IR_MUSTUSE ir_status le_order_columns(const char *path, const char *whose, const char *hint, char *const *want, int64_t n,
+				      le_table *t, ir_diag *d);
+
+/* ---- prep.c ------------------------------------------------------------------------------------------------------ */
+
+char *le_column_name(const char *name); /* heap: as texts and messages have it */
 
 /* ---- split.c ----------------------------------------------------------------------------------------------------- */
 

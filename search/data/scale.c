@@ -150,8 +150,17 @@ void le_scale_fit(const le_facts *f, int64_t width, le_scale *out)
 	}
 }
 
+double *le_means_of(const le_facts *f, int64_t width)
+{
+	double *mean = ir_xmalloc((size_t)width, sizeof *mean);
+
+	for (int64_t i = 0; i < width; i++)
+		mean[i] = f->from[i] + mean_of(f, i);
+	return mean;
+}
+
 /* A missing value becomes its column's mean, without any other change. */
-void le_fill_missing(le_data *t, const le_facts *f)
+void le_fill_missing(le_data *t, const double *mean)
 {
 	float *data = t->table.data;
 	int64_t w = t->table.width;
@@ -159,7 +168,7 @@ void le_fill_missing(le_data *t, const le_facts *f)
 	for (int64_t r = 0; r < t->table.rows; r++)
 		for (int64_t i = 0; i < w; i++)
 			if (isnan(data[r * w + i]))
-				data[r * w + i] = (float)(f->from[i] + mean_of(f, i));
+				data[r * w + i] = (float)mean[i];
 }
 
 /* ---- how much there is to explain -------------------------------------------------------------------------------------- */

@@ -1,0 +1,111 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Files of the user's: a model sees the rows it is applied to as it saw those it was trained on - the same file, the same columns
+# by name, gaps only where somebody asked for them - or it says why not. $1: the build folder.
+set -u
+GM=$(cd "$1" && pwd)/gradmill
+TMP=$(mktemp -d)
+trap 'rm -rf "$TMP"' EXIT
+export GRADMILL_CACHE="$TMP/cache"
+failed=0
+
+. tests/suite.sh
+said() { grep -q -e "$1" "$TMP/said"; }
+refused() { # exit code, what is said, command ..
+	want=$1 words=$2; shift 2
+	check "refused: $words" code "$want" "$@"
+	said "$words" || { fail "it said:"; cat "$TMP/said"; }
+}
+
+# id, three columns of their own scales, a class; every 50th row lacks the second
+awk 'BEGIN {
+	srand(3)
+	print "id,temperature,pressure,volume,phase"
+	for (i = 0; i < 300; i++) {
+		t = 250 + 80 * rand(); v = 1 + 4 * rand()
+		printf "%d,%.2f,%s,%.3f,%s\n", i, t, i % 50 ? sprintf("%.1f", 8.314 * t / v) : "", v, (t < 290 ? "cold" : "warm")
+	}
+}' >"$TMP/gas.csv"
+cut -d, -f2-4 "$TMP/gas.csv" | sed 's/,,/,400,/' >"$TMP/full.csv"
+
+# -- a trial's own rows
+search() { "$GM" search --labels phase --drop id --latent 2 --epochs 2 --trials 2 --quiet "$@"; }
+check "a study" search --data "$TMP/gas.csv" --missing mean --db "$TMP/gas.db"
+check "its best trial, on its own rows" "$GM" apply "$TMP/gas.db" best --output reconstruction,error,label -o "$TMP/own.csv"
+check "columns have their names" test "$(head -1 "$TMP/own.csv")" = row,temperature,pressure,volume,error,label
+check "only one class" "$GM" apply "$TMP/gas.db" best --only cold --output label -o "$TMP/cold.csv"
+check "is that class" test "$(sed 1d "$TMP/cold.csv" | cut -d, -f2 | sort -u)" = cold
+check "all of it" test "$(wc -l <"$TMP/cold.csv")" = "$(grep -c -e cold -e phase "$TMP/gas.csv")"
+for option in "--split 80/10/10" "--labels phase" "--drop id" "--missing mean" "--scale none" "--val $TMP/full.csv" "--seed 1" "--limit-train 9"; do
+	# shellcheck disable=SC2086 # words
+	refused 64 "^gradmill apply: ${option%% *} is for rows that --data names" "$GM" apply "$TMP/gas.db" best $option
+done
+check "a study without labels" "$GM" search --data "$TMP/full.csv" --latent 2 --epochs 2 --trials 1 --quiet --db "$TMP/full.db"
+refused 65 "has no labels: --labels says where they are" "$GM" apply "$TMP/full.db" best --only cold
+cp "$TMP/gas.csv" "$TMP/before.csv"
+sed -i '7s/^5,[0-9.]*/5,999/' "$TMP/gas.csv"
+refused 65 "gas.csv: the data have changed since the study began (gradmill apply --data" "$GM" apply "$TMP/gas.db" best
+refused 65 "gas.csv: the data have changed" "$GM" search --db "$TMP/gas.db" --trials 3
+refused 65 "gas.csv: the data have changed" "$GM" replay "$TMP/gas.db" 0
+check "the report stays away from them" "$GM" report "$TMP/gas.db" -o "$TMP/r.html"
+check "and says so" grep -q "the data have changed since the study began" "$TMP/r.html"
+check "named, they are rows like any others" "$GM" apply "$TMP/gas.db" best --data "$TMP/gas.csv" --output error -o "$TMP/other.csv"
+cp "$TMP/before.csv" "$TMP/gas.csv"
+check "as they were" "$GM" apply "$TMP/gas.db" best --output error -o "$TMP/again.csv"
+check "all but the one" test "$(diff "$TMP/again.csv" "$TMP/other.csv" | grep -c '^<')" = 1
+
+# -- columns by name
+apply() { "$GM" apply "$TMP/gas.db" best "$@"; }
+check "the columns of the model only" apply --data "$TMP/full.csv" --output latent -o "$TMP/a.csv"
+awk -F, -v OFS=, '{ print $3, $1, $2 }' "$TMP/full.csv" >"$TMP/moved.csv"
+check "in another order" apply --data "$TMP/moved.csv" --output latent -o "$TMP/b.csv"
+check "are the same rows" cmp "$TMP/a.csv" "$TMP/b.csv"
+sed 1d "$TMP/full.csv" >"$TMP/bare.csv"
+check "without names, by their places" apply --data "$TMP/bare.csv" --output latent -o "$TMP/b.csv"
+check "are the same rows" cmp "$TMP/a.csv" "$TMP/b.csv"
+check "and have the model's names" apply --data "$TMP/bare.csv" --output reconstruction -o "$TMP/b.tsv"
+check "in the title" test "$(head -1 "$TMP/b.tsv" | tr '\t' ,)" = row,temperature,pressure,volume
+sed 1s/volume/Volume/ "$TMP/full.csv" >"$TMP/renamed.csv"
+refused 65 "no column 'volume', which is one of the model's; column 'Volume' is none" apply --data "$TMP/renamed.csv"
+sed 's/,.*/&,7/; 1s/7$/more/' "$TMP/full.csv" >"$TMP/more.csv"
+refused 65 "column 'more' is none of the model's: --drop leaves it out" apply --data "$TMP/more.csv"
+check "left out" apply --data "$TMP/more.csv" --drop more --output latent -o "$TMP/b.csv"
+check "it is the same" cmp "$TMP/a.csv" "$TMP/b.csv"
+cut -d, -f1,2 "$TMP/full.csv" >"$TMP/less.csv"
+refused 65 "no column 'volume'" apply --data "$TMP/less.csv"
+refused 65 "no column 'volume', which is one of those of --data" "$GM" search --data "$TMP/full.csv" --test-data "$TMP/renamed.csv" --db "$TMP/no.db" --trials 1
+cat >"$TMP/m.gm" <<'GM'
+gradmill 1
+func main(x: f32[B,3]) {
+  z = dense<2>(x)
+  y = dense<3>(z)
+  loss = mse(y, x)
+  return reconstruction=y, latent=z, loss=loss
+}
+GM
+train() { "$GM" train "$TMP/m.gm" --epochs 1 --batch 32 --json "$@"; }
+check "test rows" train --data "$TMP/full.csv" --test-data "$TMP/full.csv" --test --save "$TMP/w.st"
+cp "$TMP/log" "$TMP/one.json"
+check "in another order" train --data "$TMP/full.csv" --test-data "$TMP/moved.csv" --test --save "$TMP/v.st"
+check "are the same" test "$(grep -o '"test_loss": [^,]*' "$TMP/one.json")" = "$(grep -o '"test_loss": [^,]*' "$TMP/log")"
+check "weights too" cmp "$TMP/w.st" "$TMP/v.st"
+use() { "$GM" apply "$TMP/m.gm" --weights "$TMP/w.st" "$@"; }
+check "a model and its weights" use --data "$TMP/full.csv" -o "$TMP/c.csv"
+check "in another order" use --data "$TMP/moved.csv" -o "$TMP/d.csv"
+check "the same" cmp "$TMP/c.csv" "$TMP/d.csv"
+refused 65 "column 'id' is none of the model's" use --data "$TMP/gas.csv" --drop phase
+
+# -- gaps
+printf 'temperature,pressure,volume\n300,,2\n' >"$TMP/gap.csv"
+refused 65 "row 1, column 2 pressure: a missing value; --missing mean" use --data "$TMP/gap.csv"
+check "if they are asked for" use --data "$TMP/gap.csv" --missing mean --output reconstruction -o "$TMP/gap_out.csv"
+check "as they were in training" apply --data "$TMP/gap.csv" -o "$TMP/gap_out.csv"
+refused 65 "a missing value" apply --data "$TMP/gap.csv" --missing refuse
+check "without scaling" train --data "$TMP/gas.csv" --drop id,phase --missing mean --scale none --lr 1e-6 --save "$TMP/u.st"
+check "the means are kept" "$GM" apply "$TMP/m.gm" --weights "$TMP/u.st" --data "$TMP/gap.csv" --output error -o "$TMP/gap_out.csv"
+check "without means" train --data "$TMP/full.csv" --scale none --lr 1e-6 --save "$TMP/u.st"
+refused 65 "know no means" "$GM" apply "$TMP/m.gm" --weights "$TMP/u.st" --data "$TMP/gap.csv" --missing mean
+refused 65 "the model was trained with 'none'" "$GM" apply "$TMP/m.gm" --weights "$TMP/u.st" --data "$TMP/full.csv" --scale standard
+check "the same scaling" "$GM" apply "$TMP/m.gm" --weights "$TMP/u.st" --data "$TMP/full.csv" --scale none -o "$TMP/e.csv"
+
+exit $failed
