@@ -13,6 +13,7 @@
 #include "search/apply_out.h"
 #include "search/cmd.h"
 #include "search/cmd_data.h"
+#include "search/overwrite.h"
 #include "search/sheet.h"
 #include "search/study.h"
 #include "search/use.h"
@@ -375,8 +376,8 @@ static ir_status draw_sheet(job *j)
 	s = se_sheet_png(&j->sheet, j->applier, &j->data, row, n, &png);
 	if (s == IR_EINPUT)
 		se_refuse_file(j->d, j->o->sheet, s, "too large a picture: fewer --sheet-rows or --sheet-cols");
-	if (s == IR_OK && ir_out_put(j->picture, png.s, png.n) != IR_OK)
-		s = se_refuse_file(j->d, j->o->sheet, IR_EIO, strerror(errno));
+	if (s == IR_OK && (s = ir_out_put(j->picture, png.s, png.n)) != IR_OK)
+		se_refuse_file(j->d, j->o->sheet, s, strerror(errno));
 	sb_fini(&png);
 	free(row);
 	free(place);
@@ -385,14 +386,35 @@ static ir_status draw_sheet(job *j)
 
 /* ---- files and summary --------------------------------------------------------------------------------------------- */
 
+/* 0, or 64 after a message. */
+static int check_files(job *j)
+{
+	const options *o = j->o;
+	const char *kept = j->of_trial ? se_use_text(&j->use, "weights_file") : NULL;
+	le_source source = o->source;
+	se_named in[SE_SOURCE_FILES + 2], out[SE_APPLY_KINDS + 1];
+
+	if (j->of_trial && !source.data && !le_source_parse(j->use.st.data, j->a, &source))
+		source = (le_source){0}; /* whoever reads the rows will complain */
+	se_source_files(&source, in);
+	in[SE_SOURCE_FILES] = (se_named){j->of_trial ? "DB" : "MODEL.gm", j->operand[0]};
+	in[SE_SOURCE_FILES + 1] = (se_named){j->of_trial ? "the trial's weights" : "--weights",
+					     kept ? se_store_beside(j->use.store, kept, j->a) : o->weights};
+	se_apply_out_name(&j->out, o->to, j->format, j->what, j->a, j->d);
+	for (size_t k = 0; k < SE_APPLY_KINDS; k++)
+		out[k] = (se_named){"-o", j->out.path[k]};
+	out[SE_APPLY_KINDS] = (se_named){"--sheet", o->sheet};
+	return se_may_write("apply", out, SE_APPLY_KINDS + 1, in, SE_SOURCE_FILES + 2) ? 0 : EXIT_USAGE;
+}
+
 static ir_status open_files(job *j)
 {
 	ir_status s = IR_OK;
 
 	if (j->what)
-		s = se_apply_out_open(&j->out, j->o->to, j->format, j->what, j->a, j->d);
-	if (s == IR_OK && j->o->sheet && ir_out_open(j->o->sheet, &j->picture) != IR_OK)
-		s = se_refuse_file(j->d, j->o->sheet, IR_EIO, strerror(errno));
+		s = se_apply_out_open(&j->out);
+	if (s == IR_OK && j->o->sheet && (s = ir_out_open(j->o->sheet, &j->picture)) != IR_OK)
+		se_refuse_file(j->d, j->o->sheet, s, strerror(errno));
 	return s;
 }
 
@@ -402,8 +424,8 @@ static ir_status close_files(job *j, ir_status s)
 		s = se_apply_out_end(&j->out, s);
 	if (s != IR_OK)
 		ir_out_drop(j->picture);
-	else if (j->picture && ir_out_close(j->picture) != IR_OK)
-		s = se_refuse_file(j->d, j->o->sheet, IR_EIO, strerror(errno));
+	else if (j->picture && (s = ir_out_close(j->picture)) != IR_OK)
+		se_refuse_file(j->d, j->o->sheet, s, strerror(errno));
 	j->picture = NULL;
 	return s;
 }
@@ -536,6 +558,8 @@ int se_cmd_apply(int argc, char **argv)
 	j.a = ar_open();
 	j.d = ir_diag_new();
 	code = j.of_trial ? find_trial(&j) : 0;
+	if (!code)
+		code = check_files(&j);
 	if (!code) {
 		catch_interrupt();
 		s = run(&j);

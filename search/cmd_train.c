@@ -16,6 +16,7 @@
 #include "search/cmd.h"
 #include "search/cmd_data.h"
 #include "search/learn/learn.h"
+#include "search/overwrite.h"
 
 #define EXIT_USAGE 64
 
@@ -367,6 +368,20 @@ static bool can_write(const char *path)
 	return access(slash ? where : ".", W_OK | X_OK) == 0;
 }
 
+/* Weights may be replaced by those that training makes of them, and a state by a later one; by nothing else. 64 after a message,
+ * or -1. */
+static int check_overwrites(const options *o, const char *model)
+{
+	const se_named out[] = {{"--loss-log", o->loss_log}, {"--save-grads", o->save_grads}, {"--save", o->save}, {"--save-state", o->save_state}};
+	se_named in[SE_SOURCE_FILES + 3] = {{"FILE.gm", model}, {"--init", o->init}, {"--resume", o->resume}};
+	se_named rows[SE_SOURCE_FILES + 1] = {{"FILE.gm", model}};
+
+	se_source_files(&o->source, in + 3);
+	se_source_files(&o->source, rows + 1);
+	return se_may_write("train", out, 2, in, SE_SOURCE_FILES + 3) && se_may_write("train", out, 4, rows, SE_SOURCE_FILES + 1) ? -1
+	     : EXIT_USAGE;
+}
+
 /* A path with a slip in it should not cost a training. */
 static ir_status check_outputs(job *j)
 {
@@ -411,6 +426,8 @@ int se_cmd_train(int argc, char **argv)
 
 	if (code < 0)
 		code = configure(&o, &j.cfg);
+	if (code < 0)
+		code = check_overwrites(&o, operand[0]);
 	if (code >= 0)
 		return code;
 	j.cfg.tick = tick;

@@ -108,4 +108,38 @@ refused 65 "know no means" "$GM" apply "$TMP/m.gm" --weights "$TMP/u.st" --data 
 refused 65 "the model was trained with 'none'" "$GM" apply "$TMP/m.gm" --weights "$TMP/u.st" --data "$TMP/full.csv" --scale standard
 check "the same scaling" "$GM" apply "$TMP/m.gm" --weights "$TMP/u.st" --data "$TMP/full.csv" --scale none -o "$TMP/e.csv"
 
+# -- what is read is not written over
+cd "$TMP" || exit 1
+ln -s full.csv link.csv
+ln full.csv hard.csv
+mkdir pictures
+check "pictures" "$GM" apply full.db best --data full.csv --output latent -o codes.csv
+sums() { find . -path ./cache -prune -o -type f ! -name said ! -name log -exec sha256sum {} + | sort; }
+before=$(sums)
+kept() { # what is said, command ..
+	refused 64 "$@"
+	check "nothing has changed" test "$(sums)" = "$before"
+}
+kept "^gradmill apply: -o would write over full.csv, which is read (--data)" use --data full.csv -o full.csv
+kept "over link.csv" use --data full.csv -o link.csv
+kept "over ./hard.csv" use --data full.csv -o ./hard.csv
+kept "over bare.csv, which is read (--test-data)" use --data full.csv --test-data bare.csv -o bare.csv
+kept "over gas.csv, which is read (--labels)" use --data full.csv --labels gas.csv -o gas.csv
+kept "sheet would write over w.st, which is read (--weights)" use --data full.csv --weights w.st --sheet w.st
+kept "sheet would write over m.gm, which is read (MODEL.gm)" use --data full.csv --sheet m.gm
+kept "sheet would write over gas.db, which is read (DB)" "$GM" apply gas.db best --sheet gas.db
+kept "over .*gas.csv, which is read (--data)" "$GM" apply gas.db best -o gas.csv
+kept "which is read (the trial's weights)" "$GM" apply gas.db best --sheet "$(echo gas.weights/*)"
+kept "^gradmill report: -o would write over gas.db, which is read (DB)" "$GM" report gas.db -o gas.db
+kept "over gas.csv, which is read (--data)" "$GM" report gas.db -o gas.csv
+kept "^gradmill train: --save would write over full.csv" train --data full.csv --save full.csv
+kept "save-state would write over m.gm" train --data full.csv --save-state m.gm
+kept "loss-log would write over w.st, which is read (--init)" train --data full.csv --init w.st --loss-log w.st
+kept "save and --save-state name one file" train --data full.csv --save x.st --save-state x.st
+check "weights may be those that training makes of them" train --data full.csv --init w.st --save w.st
+check "a state may be a later one" train --data full.csv --save-state s.st
+check "in its place" train --data full.csv --epochs 2 --save-state s.st --resume s.st
+printf '\211PNG\r\n\032\n' >pictures/a.png
+refused 64 "over pictures/a.png, which is read (--data)" use --data pictures --sheet pictures/a.png
+
 exit $failed
