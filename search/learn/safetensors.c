@@ -436,6 +436,12 @@ static const rt_tensor *find_any(void *weights, const char *name)
 	return le_weights_find(weights, name);
 }
 
+static const char *rows_of(void *weights)
+{
+	return le_weights_meta(weights, "scaling") ? "Rows of the input and of the reconstruction are standardised: (value - mean) / std, column by column. The numbers are\n"
+						     " * under \"scaling\" in the metadata of the weights, the first bytes of their file." : NULL;
+}
+
 static void free_any(void *weights)
 {
 	if (weights)
@@ -443,7 +449,7 @@ static void free_any(void *weights)
 	free(weights);
 }
 
-const cc_weight_reader le_weight_reader = {read_any, find_any, free_any};
+const cc_weight_reader le_weight_reader = {read_any, find_any, rows_of, free_any};
 
 /* ---- of a trained model ------------------------------------------------------------------------------------- */
 

@@ -95,6 +95,11 @@ check "in another order" use --data "$TMP/moved.csv" -o "$TMP/d.csv"
 check "the same" cmp "$TMP/c.csv" "$TMP/d.csv"
 refused 65 "column 'id' is none of the model's" use --data "$TMP/gas.csv" --drop phase
 
+# -- in C
+check "an object of standardised rows" "$GM" compile "$TMP/m.gm" --emit=obj,header --func encode --weights "$TMP/w.st" --batch 1 -o "$TMP/enc"
+check "its header says so" grep -q "Rows of the input and of the reconstruction are standardised" "$TMP/enc.h"
+check "and is C" cc -std=c11 -Wall -Werror -fsyntax-only -x c "$TMP/enc.h"
+
 # -- gaps
 printf 'temperature,pressure,volume\n300,,2\n' >"$TMP/gap.csv"
 refused 65 "row 1, column 2 pressure: a missing value; --missing mean" use --data "$TMP/gap.csv"
@@ -103,6 +108,8 @@ check "as they were in training" apply --data "$TMP/gap.csv" -o "$TMP/gap_out.cs
 refused 65 "a missing value" apply --data "$TMP/gap.csv" --missing refuse
 check "without scaling" train --data "$TMP/gas.csv" --drop id,phase --missing mean --scale none --lr 1e-6 --save "$TMP/u.st"
 check "the means are kept" "$GM" apply "$TMP/m.gm" --weights "$TMP/u.st" --data "$TMP/gap.csv" --output error -o "$TMP/gap_out.csv"
+check "an object of rows as they are" "$GM" compile "$TMP/m.gm" --emit=header --func encode --weights "$TMP/u.st" --batch 1 -o "$TMP/raw"
+check "says nothing of the sort" sh -c '! grep -q standardised "$1"' - "$TMP/raw.h"
 check "without means" train --data "$TMP/full.csv" --scale none --lr 1e-6 --save "$TMP/u.st"
 refused 65 "know no means" "$GM" apply "$TMP/m.gm" --weights "$TMP/u.st" --data "$TMP/gap.csv" --missing mean
 refused 65 "the model was trained with 'none'" "$GM" apply "$TMP/m.gm" --weights "$TMP/u.st" --data "$TMP/full.csv" --scale standard
