@@ -316,7 +316,7 @@ static ir_status load(job *j, const char *path)
 	cc_model_messages(j->d); /* warnings */
 	if ((s = le_data_load(&o->source, j->cfg.seed, o->limit_train, &j->data, j->d)) != IR_OK)
 		return s;
-	le_warn_range(j->module, &j->data, j->d);
+	le_warn_model(j->module, &j->data, j->d);
 	if (!o->shuffle)
 		le_data_use_all(&j->data, o->limit_train);
 	if (o->init) {

@@ -362,6 +362,17 @@ static double smallest_batch(const se_driver *v)
 	return isfinite(least) ? least : 0;
 }
 
+/* The space itself chooses smaller ones (se_space_fit). */
+static void warn_wide(se_driver *v, int64_t width)
+{
+	if (!v->nmodel && v->study.latent >= width)
+		ir_report(v->d, (ir_loc){0, 0, 0}, IR_E_wide_latent, (long long)v->study.latent, (long long)width);
+	for (size_t i = 0; i < v->nmodel; i++)
+		if (v->model[i].latent >= width)
+			ir_report(v->d, v->model[i].input, IR_E_wide_latent, (long long)v->model[i].latent, (long long)width);
+	cc_model_messages(v->d);
+}
+
 /* Do the models take these rows, and does any batch? Said once, here, and not by every trial. */
 static ir_status fits_data(se_driver *v, const le_data *data)
 {
@@ -385,6 +396,8 @@ static ir_status fits_data(se_driver *v, const le_data *data)
 		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_option, "--batch", text);
 		ok = false;
 	}
+	if (ok)
+		warn_wide(v, data->table.width);
 	return ok ? IR_OK : IR_EINPUT;
 }
 

@@ -105,8 +105,9 @@ IR_MUSTUSE ir_status le_train(cc_context *c, const ir_module *m, const le_data *
 			      le_progress *progress, void *ctx, le_result *out, ir_diag *d);
 void le_result_free(le_result *r);
 
-/* A reconstruction that ends in a sigmoid cannot follow data outside [0, 1]: a warning with its place. */
-void le_warn_range(const ir_module *m, const le_data *data, ir_diag *d);
+/* Warnings with their places: a reconstruction that ends in a sigmoid cannot follow data outside [0, 1]; a latent as wide as a
+ * row compresses nothing. */
+void le_warn_model(const ir_module *m, const le_data *data, ir_diag *d);
 
 /* The gradients (before clipping) that the first step of le_train would compute, named like the params. */
 IR_MUSTUSE ir_status le_gradients(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,

@@ -100,6 +100,16 @@ check "an object of standardised rows" "$GM" compile "$TMP/m.gm" --emit=obj,head
 check "its header says so" grep -q "Rows of the input and of the reconstruction are standardised" "$TMP/enc.h"
 check "and is C" cc -std=c11 -Wall -Werror -fsyntax-only -x c "$TMP/enc.h"
 
+# -- nothing to compress, nothing to train on
+check "a latent as wide as the rows" code 0 search --data "$TMP/gas.csv" --missing mean --latent 3 --db "$TMP/wide.db"
+check "is warned about" said "warning: the latent has 3 elements, a row 3"
+check "none of the space's own" test -z "$("$GM" search --data "$TMP/full.csv" --db "$TMP/own.db" --epochs 1 --trials 6 --quiet 2>&1 | grep latent.has)"
+check "is narrower" test "$(sqlite3 "$TMP/own.db" 'SELECT max(latent) FROM v_trials')" -lt 3
+sed 's/dense<2>/dense<4>/' "$TMP/m.gm" >"$TMP/wide.gm"
+check "in a model" code 0 "$GM" train "$TMP/wide.gm" --data "$TMP/full.csv" --epochs 1 --batch 32
+check "too, with its place" said "wide.gm:3:.*warning: the latent has 4 elements, a row 3"
+refused 65 "a batch of 4611686018427387904 rows does not fit" train --data "$TMP/full.csv" --batch 4611686018427387904
+
 # -- gaps
 printf 'temperature,pressure,volume\n300,,2\n' >"$TMP/gap.csv"
 refused 65 "row 1, column 2 pressure: a missing value; --missing mean" use --data "$TMP/gap.csv"
