@@ -59,7 +59,7 @@ static void move_columns(le_table *t, const int64_t *from)
 	char **name = ir_xmalloc(w, sizeof *name);
 	float *x = t->data, *row = ir_xmalloc(w, sizeof *row);
 
-	IR_ASSERT(t->dtype == IR_F32 && !t->map, "columns with names are text");
+	IR_ASSERT(t->dtype == IR_F32 && !t->stays, "columns with names are text");
 	for (size_t i = 0; i < w; i++)
 		name[i] = t->column[from[i]];
 	free(t->column);

@@ -7,7 +7,7 @@
 
 #include "runtime/rt.h"
 
-/* A file as it was when it was mapped. */
+/* A file as it was when it was opened. */
 typedef struct le_stamp {
 	uint64_t bytes, offset, device, inode, changed; /* offset: of the first element; changed: nanoseconds */
 } le_stamp;
@@ -16,11 +16,10 @@ typedef struct le_stamp {
 typedef struct le_table {
 	ir_dtype dtype; /* IR_U8 or IR_F32 */
 	int64_t rows, width;
-	void *data;       /* rt_alloc; rows * width elements; of a mapped file: read-only and owned by map */
+	void *data;       /* rt_alloc; rows * width elements; NULL: they stay in their file */
 	char **column;    /* width names from the file's header, heap; NULL: none */
 	int64_t shape[2]; /* height and width if a row is one grey picture, else 0 */
-	void *map;        /* NULL, or the file in memory: it may be larger than that, so its pages come and go */
-	size_t map_bytes;
+	bool stays;       /* in its file, which may be larger than memory: rows are read as they are needed */
 	int fd;           /* of that file */
 	le_stamp stamp;   /* of that file */
 } le_table;
@@ -133,16 +132,18 @@ typedef struct le_prep {
 /* What a run trains on: training, validation and test rows in one table, split by index. */
 typedef struct le_data {
 	char *name;     /* as given: "fashion-mnist" or a path */
-	le_table table; /* rows of data, then those of the validation file, then those of the test file; scaled unless mapped */
+	le_table table; /* rows of data, then those of the validation file, then those of the test file; scaled, unless it stays in
+	                 * its file */
 	uint32_t *train, *val, *test; /* row numbers */
 	size_t ntrain, nval, ntest;
-	le_scale scale; /* width 0: none. What was done to the rows of the table; of a mapped one: what le_data_rows does */
+	le_scale scale; /* width 0: none. What was done to the rows of the table; if they stay in a file: what le_data_rows does */
 	double *fill;   /* per column: what missing values became, before scaling; NULL: they were refused */
 	bool unit;      /* every training value is in [0, 1], as a sigmoid's are */
-	int32_t *label; /* per row of the table, -1: none; NULL: no labels. Not in a mapped data set */
+	int32_t *label; /* per row of the table, -1: none; NULL: no labels. Not in a shared data set */
 	int64_t nclass;
 	char **class_name;
 	ir_key key; /* content: bytes of the table, the three index lists, the scaling */
+	ir_key table_key; /* of its first part */
 	void *map;  /* NULL: name, table and lists are owned; else they lie in this memory, which nobody may write to */
 	size_t map_bytes;
 } le_data;

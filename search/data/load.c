@@ -11,7 +11,7 @@
 #include "search/data/data_int.h"
 
 #define FASHION_DIR "/usr/share/datasets/fashion-mnist/"
-#define HASHED      ((uint64_t)1 << 26) /* bytes of a mapped table that are hashed at a time */
+#define HASHED      ((uint64_t)1 << 26) /* bytes of a table in its file that are hashed at a time */
 
 char *le_text_copy(const char *s)
 {
@@ -45,7 +45,7 @@ static ir_status widen(const char *name, le_table *t, ir_diag *d)
 
 	if (t->dtype == IR_F32)
 		return IR_OK;
-	if (t->map)
+	if (t->stays)
 		return le_complain(d, IR_EINPUT, name, "a file of bytes this large is used as it is, it cannot be standardised");
 	s = rt_alloc(n * sizeof(float), &f);
 	if (s != IR_OK)
@@ -63,7 +63,7 @@ static ir_status join(const char *name, le_table *a, le_table *b, ir_diag *d)
 	size_t size, na, nb;
 	ir_status s = IR_OK;
 
-	if (a->map || b->map)
+	if (a->stays || b->stays)
 		s = le_complain(d, IR_EINPUT, name, "a file this large cannot be joined with another: use --split");
 	else if ((s = le_order_columns(name, "those of --data", "", a->column, a->width, b, d)) != IR_OK)
 		;
@@ -267,35 +267,18 @@ static ir_status find_class(const le_source *src, const le_data *t, int32_t *cla
 
 bool le_data_staged(const le_data *t)
 {
-	return t->table.map != NULL;
+	return t->table.stays;
 }
 
-void le_data_release(const le_data *t)
-{
-	if (t->table.map)
-		madvise(t->table.map, t->table.map_bytes, MADV_DONTNEED);
-}
-
-/* Row r of the file as floats; false: NaN, for the file is shorter than it was. By reading, not through the mapping: there
- * the system would bring in, for each row, as many pages around it as it likes, and a few thousand rows in random order are
- * gigabytes. */
+/* Row r of the file as floats; false: NaN, for the file is shorter than it was. */
 static bool read_row(const le_table *t, uint32_t r, float *to)
 {
-	size_t bytes = (size_t)t->width * ir_dtype_size(t->dtype), done = 0;
-	uint64_t at = t->stamp.offset + (uint64_t)r * bytes;
+	size_t bytes = (size_t)t->width * ir_dtype_size(t->dtype), done;
 	char *p = (char *)to;
 
 	if (t->dtype == IR_U8)
 		p += 3 * bytes; /* the end of the row, so that it can be widened from its beginning */
-	while (done < bytes) {
-		ssize_t got = pread(t->fd, p + done, bytes - done, (off_t)(at + done));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		done += (size_t)got;
-	}
+	done = le_table_some(t, (uint64_t)r * bytes, p, bytes);
 	if (done == bytes && t->dtype == IR_U8)
 		floats_of((const uint8_t *)p, bytes, to);
 	for (int64_t i = 0; done < bytes && i < t->width; i++)
@@ -341,29 +324,30 @@ static ir_status bad_value(const char *path, const le_data *t, int64_t r, int64_
  * are filled in. */
 static ir_status check_values(const char *path, const le_data *t, const char *gap, ir_diag *d)
 {
-	const float *x = t->table.data;
-	int64_t w = t->table.width;
+	int64_t w = t->table.width, most = (int64_t)le_piece(t), rows = t->table.rows;
+	float *room = t->table.stays ? ir_xmalloc((size_t)(most * w), sizeof *room) : NULL;
+	ir_status s = IR_OK;
 
-	for (int64_t r = 0; r < t->table.rows; r++) {
-		for (int64_t i = 0; i < w; i++) {
-			float v = x[r * w + i];
+	for (int64_t at = 0; s == IR_OK && at < rows; at += most) {
+		int64_t n = rows - at < most ? rows - at : most;
+		const float *x;
 
-			if (isinf(v) || (isnan(v) && gap))
-				return bad_value(path, t, r, i, isnan(v) ? gap : "an infinite value", d);
-		}
-		if (r % 4096 == 4095)
-			le_data_release(t);
+		s = le_rows_at(path, t, at, n, room, &x, d);
+		for (int64_t i = 0; s == IR_OK && i < n * w; i++)
+			if (isinf(x[i]) || (isnan(x[i]) && gap))
+				s = bad_value(path, t, at + i / w, i % w, isnan(x[i]) ? gap : "an infinite value", d);
 	}
-	return IR_OK;
+	free(room);
+	return s;
 }
 
-/* A mapped table is scaled as it is read. */
+/* A table that stays in its file is scaled as it is read. */
 static ir_status scale_table(const char *path, le_data *t, ir_diag *d)
 {
 	float *x = t->table.data;
 	int64_t w = t->table.width;
 
-	for (int64_t r = 0; !t->table.map && r < t->table.rows; r++, x += w) {
+	for (int64_t r = 0; !t->table.stays && r < t->table.rows; r++, x += w) {
 		le_scale_row(&t->scale, x, x);
 		for (int64_t i = 0; i < w; i++)
 			if (!isfinite(x[i]))
@@ -383,7 +367,7 @@ static const char *why_gap(const le_source *src, const le_prep *prep, const le_d
 		return NULL;
 	if (!prep->fill)
 		return "a missing value, and the model's weights know no means: it was trained without --missing mean";
-	return t->table.map ? "a missing value, and a file this large is used as it is" : NULL;
+	return t->table.stays ? "a missing value, and a file this large is used as it is" : NULL;
 }
 
 /* As the rows were that a model was trained on. */
@@ -422,11 +406,12 @@ static ir_status prepare(const le_source *src, le_data *t, ir_diag *d)
 		return IR_OK;
 	if (t->unit && (s = widen(src->data, &t->table, d)) != IR_OK)
 		return s;
-	if (fill && t->table.map)
+	if (fill && t->table.stays)
 		return le_complain(d, IR_EINPUT, src->data, "a file this large is used as it is: --missing mean needs it in memory");
 	if ((s = check_values(src->data, t, fill ? NULL : GAP, d)) != IR_OK)
 		return s;
-	f = le_facts_of(t);
+	if ((s = le_facts_of(src->data, t, &f, d)) != IR_OK)
+		return le_facts_free(&f), s;
 	t->unit = f.low >= 0 && f.high <= 1 && !standard;
 	t->fill = fill ? le_means_of(&f, t->table.width) : NULL;
 	if (!t->unit && (standard || !src->scale || !strcmp(src->scale, "auto"))) {
@@ -441,23 +426,30 @@ static ir_status prepare(const le_source *src, le_data *t, ir_diag *d)
 
 /* ---- the key ----------------------------------------------------------------------------------------------------------------- */
 
-static ir_key table_key(const le_data *t)
+static ir_status find_table_key(const char *path, le_data *t, ir_diag *d)
 {
 	uint64_t bytes = (uint64_t)(t->table.rows * t->table.width) * ir_dtype_size(t->table.dtype);
-	const char *p = t->table.data;
 	ir_key k[2] = {{0}};
+	void *room;
+	ir_status s = IR_OK;
 
-	if (!t->table.map)
-		return ir_hash(p, bytes);
-	for (uint64_t at = 0; at < bytes; at += HASHED) { /* a chain, so that pages may go in between */
-		k[1] = ir_hash(p + at, bytes - at < HASHED ? bytes - at : HASHED);
+	if (!t->table.stays)
+		return t->table_key = ir_hash(t->table.data, bytes), IR_OK;
+	if (rt_alloc(HASHED, &room) != IR_OK)
+		return le_complain(d, IR_ENOMEM, path, ir_status_text(IR_ENOMEM));
+	for (uint64_t at = 0; s == IR_OK && at < bytes; at += HASHED) { /* a chain, so that a part is enough at a time */
+		uint64_t n = bytes - at < HASHED ? bytes - at : HASHED;
+
+		s = le_table_exact(path, &t->table, at, room, n, d);
+		k[1] = ir_hash(room, s == IR_OK ? n : 0);
 		k[0] = ir_hash(k, sizeof k);
-		le_data_release(t);
 	}
-	return k[0];
+	rt_free(room, HASHED);
+	t->table_key = k[0];
+	return s;
 }
 
-/* Bytes of the table, its shape, the three lists, and how the bytes of a mapped one are scaled. */
+/* Bytes of the table, its shape, the three lists, and how the bytes of one that stays in its file are scaled. */
 ir_key le_content_key(const le_data *t)
 {
 	struct {
@@ -467,13 +459,13 @@ ir_key le_content_key(const le_data *t)
 	ir_key part[3];
 
 	memset(&k, 0, sizeof k);
-	k.table = table_key(t);
+	k.table = t->table_key;
 	k.train = ir_hash(t->train, t->ntrain * sizeof *t->train);
 	k.val = ir_hash(t->val, t->nval * sizeof *t->val);
 	k.test = ir_hash(t->test, t->ntest * sizeof *t->test);
 	k.dtype = t->table.dtype, k.rows = t->table.rows, k.width = t->table.width;
 	part[0] = ir_hash(&k, sizeof k);
-	if (!t->table.map || !t->scale.width)
+	if (!t->table.stays || !t->scale.width)
 		return part[0];
 	part[1] = ir_hash(t->scale.mean, (size_t)t->scale.width * sizeof *t->scale.mean);
 	part[2] = ir_hash(t->scale.std, (size_t)t->scale.width * sizeof *t->scale.std);
@@ -521,6 +513,8 @@ static ir_status load(const le_source *src, const le_prep *prep, uint64_t seed, 
 		take_names(prep, &t->table);
 	s = prep ? prepare_as(src, prep, t, d) : prepare(src, t, d);
 	if (s == IR_OK)
+		s = find_table_key(src->data, t, d);
+	if (s == IR_OK)
 		t->key = le_content_key(t);
 	return s;
 }
@@ -548,8 +542,8 @@ void le_data_free(le_data *t)
 {
 	if (t->map) {
 		munmap(t->map, t->map_bytes);
-		if (t->table.map)
-			le_table_unmap(&t->table);
+		if (t->table.stays)
+			close(t->table.fd);
 		free(t->table.column);
 		t->scale = (le_scale){0};
 		t->fill = NULL;

@@ -2,7 +2,7 @@
  * One copy of a data set for several processes: a file in memory, sealed, so that whoever maps it need not fear that it
  * shrinks or changes under him. It holds the header, the name, the table at a multiple of a page, scaling and means, the three
  * lists of row numbers and the names of columns; every offset follows from the header's sizes. A table that stays in its own file is not copied:
- * the reader maps that file, and sees that it is the same. Writer and reader are the same program on the same machine, so
+ * the reader opens that file, and sees that it is the same. Writer and reader are the same program on the same machine, so
  * numbers are the machine's own. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,7 +32,7 @@ typedef struct header {
 	uint64_t names;    /* bytes of the columns' names, each with its end; 0: they have none */
 	uint64_t unit;     /* le_data.unit */
 	uint64_t shape[2];
-	le_stamp file;     /* of a mapped table; its bytes are 0 otherwise */
+	le_stamp file;     /* of a table that stays there; its bytes are 0 otherwise */
 	ir_key key;
 } header;
 
@@ -124,7 +124,7 @@ static bool put_names(int fd, const le_table *t, uint64_t at)
 
 static bool fill(int fd, const le_data *t, const header *h, const layout *l)
 {
-	size_t bytes = t->table.map ? 0 : (size_t)(h->rows * h->width) * ir_dtype_size(t->table.dtype);
+	size_t bytes = t->table.stays ? 0 : (size_t)(h->rows * h->width) * ir_dtype_size(t->table.dtype);
 	size_t scale = h->scaled * sizeof(double);
 
 	return ftruncate(fd, (off_t)l->end) == 0 && put(fd, h, sizeof *h, 0) && put(fd, t->name, h->name, sizeof *h) &&
@@ -232,10 +232,10 @@ static const char *check_content(le_data *t, const header *h, char *names)
 }
 
 /* The table's own file, which must be the one that the driver has seen. */
-static ir_status map_again(le_data *t, const le_stamp *file, ir_diag *d)
+static ir_status open_again(le_data *t, const le_stamp *file, ir_diag *d)
 {
 	le_table same = {.dtype = t->table.dtype, .rows = t->table.rows, .width = t->table.width};
-	ir_status s = le_table_map(t->name, file->offset, &same, d);
+	ir_status s = le_table_leave(t->name, file->offset, &same, d);
 
 	if (s != IR_OK)
 		return s;
@@ -243,8 +243,7 @@ static ir_status map_again(le_data *t, const le_stamp *file, ir_diag *d)
 		le_table_free(&same);
 		return le_complain(d, IR_EINPUT, t->name, "the file has changed");
 	}
-	t->table.data = same.data, t->table.map = same.map, t->table.map_bytes = same.map_bytes, t->table.stamp = same.stamp;
-	t->table.fd = same.fd;
+	t->table.stays = true, t->table.stamp = same.stamp, t->table.fd = same.fd;
 	return IR_OK;
 }
 
@@ -281,7 +280,7 @@ ir_status le_data_map(int fd, le_data *out, ir_diag *d)
 		return le_complain(d, IR_EINPUT, "shared data", wrong);
 	}
 	if (h.file.bytes) {
-		ir_status s = map_again(&t, &h.file, d);
+		ir_status s = open_again(&t, &h.file, d);
 
 		if (s != IR_OK) {
 			le_data_free(&t);

@@ -238,7 +238,7 @@ static void files_that_stay(void **state)
 	fwrite(x, sizeof x, 1, f);
 	fclose(f);
 	read = good(&s);
-	le_map_from = 1;
+	le_stays_from = 1;
 	map = good(&s);
 	assert_true(le_data_staged(&map) && !le_data_staged(&read));
 	assert_int_equal(map.ntrain, read.ntrain);
@@ -260,12 +260,45 @@ static void files_that_stay(void **state)
 	assert_int_equal(le_data_map(fd, &again, d), IR_EINPUT);
 	assert_non_null(strstr(ir_diag_get(d, 0)->text, "has changed"));
 	close(fd);
-	le_map_from = (uint64_t)1 << 29;
+	le_stays_from = (uint64_t)1 << 29;
 	le_data_free(&map);
 	le_data_free(&read);
 	ir_diag_free(d);
 	free(all);
 	assert_int_equal(rt_live_bytes(), 0);
+}
+
+/* What reads all of a file that stays where it is must live through its end coming nearer. */
+static void files_that_are_cut_short(void **state)
+{
+	const char *path = path_of("cut.f32");
+	float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, room[8];
+	le_data t = {.table = {.dtype = IR_F32, .rows = 4, .width = 2}, .train = le_count_up(0, 4), .ntrain = 4};
+	ir_diag *d = ir_diag_new();
+	FILE *f = fopen(path, "w");
+	const float *at_all;
+	le_facts facts;
+
+	(void)state;
+	fwrite(x, sizeof x, 1, f);
+	fclose(f);
+	assert_int_equal(le_table_leave(path, 0, &t.table, d), IR_OK);
+	assert_int_equal(le_rows_at(path, &t, 1, 3, room, &at_all, d), IR_OK);
+	assert_memory_equal(at_all, x + 2, 6 * sizeof *x);
+	assert_int_equal(le_facts_of(path, &t, &facts, d), IR_OK);
+	assert_true(facts.low == 1 && facts.high == 8);
+	le_facts_free(&facts);
+	assert_int_equal(truncate(path, 20), 0);
+	assert_int_equal(le_rows_at(path, &t, 1, 3, room, &at_all, d), IR_EINPUT);
+	assert_int_equal(le_facts_of(path, &t, &facts, d), IR_EINPUT);
+	le_facts_free(&facts);
+	assert_int_equal(ir_diag_size(d), 2);
+	assert_non_null(strstr(ir_diag_get(d, 1)->text, "cut.f32: the file was cut short while it was read"));
+	le_data_rows(&t, t.train + 2, 1, room);
+	assert_true(isnan(room[0]) && isnan(room[1]));
+	le_table_free(&t.table);
+	free(t.train);
+	ir_diag_free(d);
 }
 
 static const char *text_under(const void *ctx, const char *key)
@@ -491,6 +524,7 @@ int main(void)
 		cmocka_unit_test(one_class),
 		cmocka_unit_test(files_that_stay),
 		cmocka_unit_test(rows_of_a_trained_model),
+		cmocka_unit_test(files_that_are_cut_short),
 		cmocka_unit_test(columns_meet_by_name),
 		cmocka_unit_test(gaps_of_other_rows),
 		cmocka_unit_test(few_rows),
