@@ -110,6 +110,14 @@ check "in a model" code 0 "$GM" train "$TMP/wide.gm" --data "$TMP/full.csv" --ep
 check "too, with its place" said "wide.gm:3:.*warning: the latent has 4 elements, a row 3"
 refused 65 "a batch of 4611686018427387904 rows does not fit" train --data "$TMP/full.csv" --batch 4611686018427387904
 
+# -- labels
+cut -d, -f5 "$TMP/gas.csv" | sed 1d >"$TMP/labels.txt"
+head -40 "$TMP/full.csv" >"$TMP/val.csv"
+check "labels of the rows of --data only" "$GM" search --data "$TMP/full.csv" --labels "$TMP/labels.txt" --val "$TMP/val.csv" --latent 2 \
+	--epochs 2 --trials 1 --quiet --db "$TMP/val.db"
+check "a report of validation rows" "$GM" report "$TMP/val.db" -o "$TMP/val.html"
+check "shows them by their errors" grep -q 'class="map q4" d="M' "$TMP/val.html"
+
 # -- gaps
 printf 'temperature,pressure,volume\n300,,2\n' >"$TMP/gap.csv"
 refused 65 "row 1, column 2 pressure: a missing value; --missing mean" use --data "$TMP/gap.csv"
