@@ -265,7 +265,7 @@ static ir_status mark_columns(csv *c, const le_csv_options *o)
 }
 
 /* Line 1: what divides fields, how many there are, their names if it is a header. */
-static ir_status read_first(csv *c, const le_csv_options *o)
+static ir_status read_first(csv *c)
 {
 	bool more;
 	ir_status s = le_text_next(&c->t, true, &more);
@@ -284,7 +284,7 @@ static ir_status read_first(csv *c, const le_csv_options *o)
 		for (size_t i = 0; i < c->n; i++)
 			c->header[i] = field_copy(&c->field[i]);
 	}
-	return mark_columns(c, o);
+	return IR_OK;
 }
 
 /* ---- rows --------------------------------------------------------------------------------------------------------- */
@@ -395,7 +395,9 @@ ir_status le_csv_read(const char *path, const le_csv_options *o, le_table *out, 
 	if (labels)
 		*labels = (le_labels){0};
 	if (s == IR_OK)
-		s = read_first(&c, o);
+		s = read_first(&c);
+	if (s == IR_OK)
+		s = mark_columns(&c, o);
 	if (s == IR_OK)
 		s = read_rows(&c);
 	if (s == IR_OK)
@@ -409,4 +411,20 @@ ir_status le_csv_read(const char *path, const le_csv_options *o, le_table *out, 
 	}
 	drop(&c);
 	return s;
+}
+
+bool le_csv_has_column(const char *path, const char *name)
+{
+	ir_diag *quiet = ir_diag_new(); /* who reads the file will say what is wrong with it */
+	csv c = {.out.dtype = IR_F32};
+	ir_status s = le_text_open(&c.t, path, quiet);
+	size_t col;
+	bool has;
+
+	if (s == IR_OK)
+		s = read_first(&c);
+	has = s == IR_OK && find_columns(&c, name, strlen(name), &col);
+	drop(&c);
+	ir_diag_free(quiet);
+	return has;
 }

@@ -80,6 +80,10 @@ void le_scale_copy(const le_scale *from, le_scale *to);
 double *le_means_of(const le_facts *f, int64_t width); /* heap: of the values that are there */
 void le_fill_missing(le_data *t, const double *mean);
 
+/* ---- csv.c ------------------------------------------------------------------------------------------------------- */
+
+bool le_csv_has_column(const char *path, const char *name); /* by name or number; looks at line 1 only */
+
 /* ---- columns.c --------------------------------------------------------------------------------------------------- */
 
 /* Puts the columns of t, which is of the file at path, into the order of the n wanted names; IR_EINPUT with a message if they

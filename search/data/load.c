@@ -180,7 +180,8 @@ static ir_status append(const char *path, const le_source *src, const le_prep *p
 
 bool le_labels_are_column(const le_source *src)
 {
-	return src->labels && le_has_columns(src->data) && access(src->labels, F_OK) != 0;
+	return src->labels && le_has_columns(src->data) &&
+	       (le_csv_has_column(src->data, src->labels) || access(src->labels, F_OK) != 0);
 }
 
 static ir_status read_files(const le_source *src, const le_prep *prep, le_data *t, int64_t part[3], ir_diag *d)

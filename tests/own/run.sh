@@ -31,6 +31,7 @@ cut -d, -f2-4 "$TMP/gas.csv" | sed 's/,,/,400,/' >"$TMP/full.csv"
 # -- a trial's own rows
 search() { "$GM" search --labels phase --drop id --latent 2 --epochs 2 --trials 2 --quiet "$@"; }
 check "a study" search --data "$TMP/gas.csv" --missing mean --db "$TMP/gas.db"
+check "leaves no journal" test ! -e "$TMP/gas.db-journal"
 check "its best trial, on its own rows" "$GM" apply "$TMP/gas.db" best --output reconstruction,error,label -o "$TMP/own.csv"
 check "columns have their names" test "$(head -1 "$TMP/own.csv")" = row,temperature,pressure,volume,error,label
 check "only one class" "$GM" apply "$TMP/gas.db" best --only cold --output label -o "$TMP/cold.csv"
@@ -117,6 +118,9 @@ check "labels of the rows of --data only" "$GM" search --data "$TMP/full.csv" --
 	--epochs 2 --trials 1 --quiet --db "$TMP/val.db"
 check "a report of validation rows" "$GM" report "$TMP/val.db" -o "$TMP/val.html"
 check "shows them by their errors" grep -q 'class="map q4" d="M' "$TMP/val.html"
+check "a file with the name of a column" cp "$TMP/labels.txt" "$TMP/phase"
+check "the column has it" sh -c 'cd "$1" && "$2" train m.gm --data gas.csv --labels phase --drop id --missing mean --epochs 1 --batch 32' - "$TMP" "$GM"
+refused 65 "column 5 (phase): .* is not a number" sh -c 'cd "$1" && "$2" train m.gm --data gas.csv --labels ./phase --drop id' - "$TMP" "$GM"
 
 # -- gaps
 printf 'temperature,pressure,volume\n300,,2\n' >"$TMP/gap.csv"
@@ -163,6 +167,8 @@ kept "loss-log would write over w.st, which is read (--init)" train --data full.
 kept "save and --save-state name one file" train --data full.csv --save x.st --save-state x.st
 check "weights may be those that training makes of them" train --data full.csv --init w.st --save w.st
 check "a state may be a later one" train --data full.csv --save-state s.st
+refused 65 "schedule: the state was made with constant, not with cosine" train --data full.csv --resume s.st --schedule cosine
+check "and nothing else" test "$(grep -c error "$TMP/said")" = 1
 check "in its place" train --data full.csv --epochs 2 --save-state s.st --resume s.st
 printf '\211PNG\r\n\032\n' >pictures/a.png
 refused 64 "over pictures/a.png, which is read (--data)" use --data pictures --sheet pictures/a.png
