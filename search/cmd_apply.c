@@ -84,8 +84,8 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 		{"rows", IR_OPT_STRING, &o->rows, 0, "R", "test, train, val, or all in the order of the file (all); of fashion-mnist "
 		 "the training file's 60000, then the test file's 10000"},
 		{"output", IR_OPT_STRING, &o->output, 0, "LIST", "any of latent,reconstruction,error,label (latent)"},
-		{"out|o", IR_OPT_STRING, &o->to, 0, "OUT", ".csv or .tsv: a table; .npy: an array, or OUT.latent.npy .. for several; "
-		 "none: CSV on stdout"},
+		{"out|o", IR_OPT_STRING, &o->to, 0, "OUT", ".csv or .tsv: a table with row numbers; .npy: an array without, or OUT.latent.npy .. "
+		 "for several; none: CSV on stdout"},
 		{"sheet", IR_OPT_STRING, &o->sheet, 0, "S.png", "a picture of some rows, each above its reconstruction"},
 		{"sheet-rows", IR_OPT_INT, &o->sheet_rows, 1, "R", "rows of such pairs (8)"},
 		{"sheet-cols", IR_OPT_INT, &o->sheet_cols, 1, "C", "pairs in a row (16)"},
@@ -200,21 +200,6 @@ static void catch_interrupt(void)
 
 /* ---- model, weights, data ------------------------------------------------------------------------------------------ */
 
-static ir_status take_files(job *j)
-{
-	ir_status s = cc_model_read(j->operand[0], j->a, j->d, &j->text, &j->module);
-
-	return s == IR_OK ? le_weights_read(j->o->weights, &j->weights, j->d) : s;
-}
-
-static ir_status take_trial(job *j)
-{
-	const char *ir = se_use_text(&j->use, "ir");
-
-	j->module = ir_parse(ar_printf(j->a, "trial%lld.gm", (long long)j->use.number), ir, strlen(ir), j->a, j->d);
-	return j->module ? se_use_weights(&j->use, (int)j->o->threads, &j->weights) : IR_EINPUT;
-}
-
 /* Another file for a trial is read as its own was, unless the command line says otherwise; but it need not have the columns
  * that training left out. */
 static le_source like_the_study(const job *j)
@@ -231,6 +216,21 @@ static le_source like_the_study(const job *j)
 	if (!s.labels && le_labels_are_column(&old)) /* it is not the model's to see */
 		s.labels = old.labels;
 	return s;
+}
+
+static ir_status take_files(job *j)
+{
+	ir_status s = cc_model_read(j->operand[0], j->a, j->d, &j->text, &j->module);
+
+	return s == IR_OK ? le_weights_read(j->o->weights, &j->weights, j->d) : s;
+}
+
+static ir_status take_trial(job *j)
+{
+	const char *ir = se_use_text(&j->use, "ir");
+
+	j->module = ir_parse(ar_printf(j->a, "trial%lld.gm", (long long)j->use.number), ir, strlen(ir), j->a, j->d);
+	return j->module ? se_use_weights(&j->use, (int)j->o->threads, &j->weights) : IR_EINPUT;
 }
 
 /* Columns that the study knew by their numbers may be others here: as it left them out, or else none. */
@@ -386,7 +386,7 @@ static ir_status draw_sheet(job *j)
 
 /* ---- files and summary --------------------------------------------------------------------------------------------- */
 
-/* 0, or 64 after a message. */
+/* What was asked for, beside what the study says. 0, or 64 after a message. */
 static int check_files(job *j)
 {
 	const options *o = j->o;
@@ -396,6 +396,12 @@ static int check_files(job *j)
 
 	if (j->of_trial && !source.data && !le_source_parse(j->use.st.data, j->a, &source))
 		source = (le_source){0}; /* whoever reads the rows will complain */
+	if (o->source.data) {
+		le_source asked = like_the_study(j);
+
+		if (se_check_source(&asked) > 0)
+			return EXIT_USAGE;
+	}
 	se_source_files(&source, in);
 	in[SE_SOURCE_FILES] = (se_named){j->of_trial ? "DB" : "MODEL.gm", j->operand[0]};
 	in[SE_SOURCE_FILES + 1] = (se_named){j->of_trial ? "the trial's weights" : "--weights",

@@ -90,6 +90,8 @@ static int check(arguments *a)
 			"--data: fashion-mnist, or a file (gradmill help data)\n", o->db);
 		return USAGE;
 	}
+	if (a->source.data && se_check_source(&a->source) > 0)
+		return USAGE;
 	if (o->data && !se_wire_text(o->data))
 		return usage("--data: the path is not UTF-8");
 	if (!read_keep(a->keep, &o->keep))

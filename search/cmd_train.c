@@ -119,6 +119,8 @@ static int configure(const options *o, le_config *c)
 		return usage("--data is missing", "");
 	if (!o->shuffle && (o->source.val || o->source.only))
 		return usage("--no-shuffle takes all rows of the training file: not with --val or --only", "");
+	if (se_check_source(&o->source) > 0)
+		return EXIT_USAGE;
 	if (!cc_precision_find(o->precision, &c->precision))
 		return usage("--precision must be f32, f64 or bf16, not ", o->precision);
 	c->tune = o->tune;

@@ -102,6 +102,8 @@ void le_source_print(const le_source *s, ir_str *out);
 /* The reverse; texts live in a. False: that is no such text. */
 bool le_source_parse(const char *text, ir_arena *a, le_source *out);
 bool le_source_given(const le_source *s); /* is any of it? */
+/* Are the options words that are known, and do they go together? Nothing is read. IR_EINPUT after a message. data is given. */
+IR_MUSTUSE ir_status le_source_check(const le_source *s, ir_diag *d);
 bool le_labels_are_column(const le_source *s); /* of data, whatever files there are; else labels, if given, is a file */
 /* Field i, from 0, as an option of the command line: "test-data" and its value, NULL if it is not given. False: no more. */
 bool le_source_option(const le_source *s, size_t i, const char **option, const char **value);

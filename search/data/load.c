@@ -210,20 +210,20 @@ static bool one_of(const char *s, const char *a, const char *b, const char *c)
 	return !s || !strcmp(s, a) || !strcmp(s, b) || (c && !strcmp(s, c));
 }
 
-/* Options that contradict each other, before anything is read. */
-static ir_status check(const le_source *s, le_split *split, ir_diag *d)
+ir_status le_source_check(const le_source *s, ir_diag *d)
 {
 	bool fashion = !strcmp(s->data, "fashion-mnist");
+	le_split split;
 
-	if (!le_split_parse(s->split, split))
+	if (!le_split_parse(s->split, &split))
 		return refuse(d, "--split", "must be per cent for training, validation and test rows, 100 in all: 80/10/10");
 	if (fashion && (s->val || s->test || s->labels || s->shape || s->drop))
 		return refuse(d, "--data", "fashion-mnist brings its own test rows, labels and shape");
-	if (s->split && (fashion || s->test) && split->test > 0)
+	if (s->split && (fashion || s->test) && split.test > 0)
 		return refuse(d, "--split", "the test rows are given: their part must be 0");
-	if (s->split && s->val && split->val > 0)
+	if (s->split && s->val && split.val > 0)
 		return refuse(d, "--split", "the validation rows are given: their part must be 0");
-	if (s->split && !fashion && !s->test && split->test <= 0)
+	if (s->split && !fashion && !s->test && split.test <= 0)
 		return refuse(d, "--split", "some rows must be left for the test, or --test-data given");
 	if (!one_of(s->missing, "refuse", "mean", NULL))
 		return refuse(d, "--missing", "must be refuse or mean");
@@ -491,7 +491,7 @@ static ir_status load(const le_source *src, const le_prep *prep, uint64_t seed, 
 	int64_t part[3] = {0};
 	int32_t class;
 	le_split split;
-	ir_status s = check(src, &split, d);
+	ir_status s = le_source_check(src, d);
 
 	if (s == IR_OK)
 		s = strcmp(src->data, "fashion-mnist") ? read_files(src, prep, t, part, d) : load_fashion(t, part, d);
@@ -504,7 +504,7 @@ static ir_status load(const le_source *src, const le_prep *prep, uint64_t seed, 
 	if (s != IR_OK)
 		return s;
 	t->name = le_text_copy(src->data);
-	if (part[0] < 3 && !src->split)
+	if (!le_split_parse(src->split, &split) || (part[0] < 3 && !src->split))
 		split = (le_split){0}; /* too few to be divided */
 	le_split_rows(t, &split, part, class, seed, limit_train);
 	if (t->ntrain < 1 && !prep)

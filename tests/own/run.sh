@@ -122,6 +122,19 @@ check "a file with the name of a column" cp "$TMP/labels.txt" "$TMP/phase"
 check "the column has it" sh -c 'cd "$1" && "$2" train m.gm --data gas.csv --labels phase --drop id --missing mean --epochs 1 --batch 32' - "$TMP" "$GM"
 refused 65 "column 5 (phase): .* is not a number" sh -c 'cd "$1" && "$2" train m.gm --data gas.csv --labels ./phase --drop id' - "$TMP" "$GM"
 
+# -- options that are wrong whatever the data are
+for wrong in "--split 80" "--split 80/20" "--missing median" "--scale minmax" "--only cold"; do
+	# shellcheck disable=SC2086 # words
+	refused 64 "error: ${wrong%% *}:" train --data "$TMP/full.csv" $wrong
+	# shellcheck disable=SC2086
+	refused 64 "error: ${wrong%% *}:" "$GM" search --data "$TMP/full.csv" --db "$TMP/never.db" $wrong
+	# shellcheck disable=SC2086
+	refused 64 "error: ${wrong%% *}:" use --data "$TMP/full.csv" $wrong
+done
+refused 64 "error: --missing:" apply --data "$TMP/full.csv" --missing median
+check "the study has the labels" apply --data "$TMP/gas.csv" --only cold --output label -o "$TMP/cold.csv"
+check "nothing was made" test ! -e "$TMP/never.db"
+
 # -- gaps
 printf 'temperature,pressure,volume\n300,,2\n' >"$TMP/gap.csv"
 refused 65 "row 1, column 2 pressure: a missing value; --missing mean" use --data "$TMP/gap.csv"
