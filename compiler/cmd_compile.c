@@ -295,6 +295,7 @@ static int export(const options *o, cc_job *j)
 	if (o->weights) {
 		x.weight = cc_weight_file->find;
 		s = cc_weight_file->read(o->weights, &x.ctx, j->d);
+		x.rows = s == IR_OK ? cc_weight_file->rows(x.ctx) : NULL;
 	}
 	if (s == IR_OK && !pick_all(o, j, &x))
 		s = IR_EINPUT;

@@ -47,6 +47,13 @@ static void list_passes(void)
 		printf("%-10s %s\n", cc_pass_at(i)->name, cc_pass_at(i)->doc);
 }
 
+/* An option names what there is not. */
+static int bad_pass(cc_job *j)
+{
+	cc_job_end(j, IR_EINPUT);
+	return CC_EXIT_USAGE;
+}
+
 /* The passes to run. 0, or the exit code after a message. */
 static int make_pipeline(const options *o, cc_pipeline *p, cc_job *j)
 {
@@ -57,11 +64,11 @@ static int make_pipeline(const options *o, cc_pipeline *p, cc_job *j)
 	if (!strcmp(o->passes, "default"))
 		cc_pipeline_default(p, 2);
 	else if (!cc_pipeline_parse(p, o->passes, j->d))
-		return cc_job_end(j, IR_OK);
+		return bad_pass(j);
 	if (o->stop_after && !stop && !cc_pipeline_parse(&named, o->stop_after, j->d))
-		return cc_job_end(j, IR_OK);
+		return bad_pass(j);
 	if (o->dump_after && strcmp(o->dump_after, "all") && !cc_pipeline_parse(&named, o->dump_after, j->d))
-		return cc_job_end(j, IR_OK);
+		return bad_pass(j);
 	for (size_t i = 0; i < p->n; i++)
 		if (p->pass[i] == stop)
 			p->n = i + 1;

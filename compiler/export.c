@@ -260,10 +260,10 @@ static void put_header(const maker *m, ir_str *out)
 	const char *guard = upper(m->a, x->prefix);
 
 	sb_printf(out, "/* Made by gradmill compile: %s, for %s, %d thread%s. Matrices are by rows; arguments need no alignment. The functions keep\n"
-		       " * nothing between calls, so they may run at once on different working memory.%s */\n"
+		       " * nothing between calls, so they may run at once on different working memory.%s%s%s */\n"
 		       "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n",
 		  x->prefix, x->target ? x->target : "the machine it was made on", x->threads, x->threads == 1 ? "" : "s",
-		  x->threads == 1 ? "" : " Link with OpenMP.", guard, guard);
+		  x->threads == 1 ? "" : " Link with OpenMP.", x->rows ? "\n * " : "", x->rows ? x->rows : "", guard, guard);
 	put_struct(m, &m->weights, out);
 	put_struct(m, &m->states, out);
 	for (size_t i = 0; i < x->nfunc; i++)

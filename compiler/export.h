@@ -41,6 +41,7 @@ typedef struct cc_export {
 	/* embedded weights by name; NULL: none, they are arguments. A name it does not know is an error. */
 	const rt_tensor *(*weight)(void *ctx, const char *name);
 	void *ctx;
+	const char *rows; /* of cc_weight_reader, for the header's comment; NULL: nothing */
 } cc_export;
 
 /* A name as a C identifier: other characters become underscores, reserved words get one. */

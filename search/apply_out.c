@@ -56,32 +56,31 @@ bool se_apply_ending(const char *path, se_apply_format *out)
 
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
 
-static ir_status fail(const se_apply_out *o, const char *path)
+static ir_status fail(const se_apply_out *o, ir_status s, const char *path)
 {
-	return se_refuse_file(o->d, path, IR_EIO, strerror(errno));
+	return se_refuse_file(o->d, path, s, strerror(errno));
 }
 
-static ir_status open_file(se_apply_out *o, size_t k, const char *path)
-{
-	o->path[k] = path;
-	return ir_out_open(path, &o->file[k]) == IR_OK ? IR_OK : fail(o, path);
-}
-
-ir_status se_apply_out_open(se_apply_out *o, const char *path, se_apply_format format, unsigned what, ir_arena *a, ir_diag *d)
+void se_apply_out_name(se_apply_out *o, const char *path, se_apply_format format, unsigned what, ir_arena *a, ir_diag *d)
 {
 	bool several = what & (what - 1);
+
+	*o = (se_apply_out){.format = format, .what = what, .d = d};
+	if (format == SE_APPLY_CSV || format == SE_APPLY_TSV)
+		o->path[0] = path;
+	for (size_t k = 0; format == SE_APPLY_NPY && k < SE_APPLY_KINDS; k++)
+		if (what & kind[k].flag)
+			o->path[k] = several ? ar_printf(a, "%.*s.%s.npy", (int)(strlen(path) - 4), path, kind[k].name) : path;
+}
+
+ir_status se_apply_out_open(se_apply_out *o)
+{
 	ir_status s = IR_OK;
 
-	*o = (se_apply_out){.format = format, .what = what, .a = a, .d = d};
 	sb_init(&o->text);
-	if (format == SE_APPLY_STDOUT)
-		return IR_OK;
-	if (format != SE_APPLY_NPY)
-		return open_file(o, 0, path);
 	for (size_t k = 0; s == IR_OK && k < SE_APPLY_KINDS; k++)
-		if (what & kind[k].flag)
-			s = open_file(o, k, several ? ar_printf(a, "%.*s.%s.npy", (int)(strlen(path) - 4), path, kind[k].name)
-						    : path);
+		if (o->path[k] && (s = ir_out_open(o->path[k], &o->file[k])) != IR_OK)
+			fail(o, s, o->path[k]);
 	return s;
 }
 
@@ -89,9 +88,12 @@ ir_status se_apply_out_open(se_apply_out *o, const char *path, se_apply_format f
 
 static ir_status put(se_apply_out *o, size_t k, const void *data, size_t n)
 {
-	if (o->format != SE_APPLY_STDOUT)
-		return ir_out_put(o->file[k], data, n) == IR_OK ? IR_OK : fail(o, o->path[k]);
-	return fwrite(data, 1, n, stdout) == n ? IR_OK : fail(o, "stdout");
+	ir_status s;
+
+	if (o->format == SE_APPLY_STDOUT)
+		return fwrite(data, 1, n, stdout) == n ? IR_OK : fail(o, IR_EIO, "stdout");
+	s = ir_out_put(o->file[k], data, n);
+	return s == IR_OK ? s : fail(o, s, o->path[k]);
 }
 
 static ir_status put_text(se_apply_out *o)
@@ -107,13 +109,28 @@ static char separator(const se_apply_out *o)
 	return o->format == SE_APPLY_TSV ? '\t' : ',';
 }
 
-static ir_status put_titles(se_apply_out *o)
+/* Quoted if it must be. */
+static void put_field(se_apply_out *o, const char *text)
+{
+	if (!text[strcspn(text, "\",;\t\r\n")]) {
+		sb_put(&o->text, text);
+		return;
+	}
+	sb_putc(&o->text, '"');
+	for (; *text; text++)
+		sb_printf(&o->text, *text == '"' ? "\"\"" : "%c", *text);
+	sb_putc(&o->text, '"');
+}
+
+static ir_status put_titles(se_apply_out *o, char *const *column)
 {
 	sb_put(&o->text, "row");
 	for (size_t k = 0; k < SE_APPLY_KINDS; k++)
 		for (int64_t i = 0; o->what & kind[k].flag && i < o->width[k]; i++) {
 			sb_putc(&o->text, separator(o));
-			if (kind[k].column)
+			if (column && kind[k].flag == LE_RECONSTRUCTION)
+				put_field(o, column[i]);
+			else if (kind[k].column)
 				sb_printf(&o->text, "%c%lld", kind[k].column, (long long)i);
 			else
 				sb_put(&o->text, kind[k].name);
@@ -122,13 +139,13 @@ static ir_status put_titles(se_apply_out *o)
 	return put_text(o);
 }
 
-ir_status se_apply_out_begin(se_apply_out *o, size_t rows, int64_t latent, int64_t width)
+ir_status se_apply_out_begin(se_apply_out *o, size_t rows, int64_t latent, int64_t width, char *const *column)
 {
 	ir_status s = IR_OK;
 
 	o->width[0] = latent, o->width[1] = width, o->width[2] = o->width[3] = 1;
 	if (o->format != SE_APPLY_NPY)
-		return put_titles(o);
+		return put_titles(o, column);
 	for (size_t k = 0; s == IR_OK && k < SE_APPLY_KINDS; k++) {
 		if (!(o->what & kind[k].flag))
 			continue;
@@ -143,19 +160,6 @@ static void add_floats(se_apply_out *o, const float *v, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++)
 		sb_printf(&o->text, "%c%.9g", separator(o), (double)v[i]);
-}
-
-/* Quoted if it must be. */
-static void put_field(se_apply_out *o, const char *text)
-{
-	if (!text[strcspn(text, "\",;\t\r\n")]) {
-		sb_put(&o->text, text);
-		return;
-	}
-	sb_putc(&o->text, '"');
-	for (; *text; text++)
-		sb_printf(&o->text, *text == '"' ? "\"\"" : "%c", *text);
-	sb_putc(&o->text, '"');
 }
 
 static ir_status put_table(se_apply_out *o, const se_apply_block *b)
@@ -215,8 +219,8 @@ ir_status se_apply_out_end(se_apply_out *o, ir_status s)
 			continue;
 		if (s != IR_OK)
 			ir_out_drop(o->file[k]);
-		else if (ir_out_close(o->file[k]) != IR_OK)
-			s = fail(o, o->path[k]);
+		else if ((s = ir_out_close(o->file[k])) != IR_OK)
+			fail(o, s, o->path[k]);
 		o->file[k] = NULL;
 	}
 	sb_fini(&o->text);

@@ -20,8 +20,7 @@ typedef struct se_apply_out {
 	se_apply_format format;
 	unsigned what;
 	ir_diag *d;
-	ir_arena *a;
-	const char *path[SE_APPLY_KINDS]; /* of a table: the first */
+	const char *path[SE_APPLY_KINDS]; /* of a table: the first; NULL: none */
 	ir_out *file[SE_APPLY_KINDS];     /* NULL: not written */
 	int64_t width[SE_APPLY_KINDS];    /* columns of each kind */
 	ir_str text;                      /* of a block of rows */
@@ -37,12 +36,12 @@ typedef struct se_apply_block {
 	size_t n;
 } se_apply_block;
 
-/* Opens the files, so that a slip in a name shows before anything is computed: path, or for several arrays
- * "out.latent.npy" and so on for "out.npy". To be ended whatever the status; paths live in a. */
-IR_MUSTUSE ir_status se_apply_out_open(se_apply_out *o, const char *path, se_apply_format format, unsigned what, ir_arena *a,
-				       ir_diag *d);
-/* How much will come: rows, elements of latent and reconstruction. */
-IR_MUSTUSE ir_status se_apply_out_begin(se_apply_out *o, size_t rows, int64_t latent, int64_t width);
+/* Fills o->path: path, or for several arrays "out.latent.npy" and so on for "out.npy". Paths live in a. */
+void se_apply_out_name(se_apply_out *o, const char *path, se_apply_format format, unsigned what, ir_arena *a, ir_diag *d);
+/* Opens the files, so that a slip in a name shows before anything is computed. To be ended whatever the status. */
+IR_MUSTUSE ir_status se_apply_out_open(se_apply_out *o);
+/* How much will come: rows, elements of latent and reconstruction; the names of the latter, NULL: y0, y1, .. */
+IR_MUSTUSE ir_status se_apply_out_begin(se_apply_out *o, size_t rows, int64_t latent, int64_t width, char *const *column);
 IR_MUSTUSE ir_status se_apply_out_put(se_apply_out *o, const se_apply_block *b);
 /* Gives the files their names if s is IR_OK, else drops them; returns s, or why that failed. */
 ir_status se_apply_out_end(se_apply_out *o, ir_status s);

@@ -13,6 +13,7 @@
 #include "search/apply_out.h"
 #include "search/cmd.h"
 #include "search/cmd_data.h"
+#include "search/overwrite.h"
 #include "search/sheet.h"
 #include "search/study.h"
 #include "search/use.h"
@@ -43,7 +44,8 @@ typedef struct job {
 	unsigned what; /* is written */
 	unsigned want; /* is computed */
 	which which;
-	int64_t trial; /* -1: the best; -2: the model is a file */
+	bool of_trial; /* the model; else it is a file */
+	int64_t trial;
 	ir_arena *a;
 	ir_diag *d;
 	ir_str text; /* of the model */
@@ -82,8 +84,8 @@ static int parse_options(options *o, int argc, char **argv, char ***operand)
 		{"rows", IR_OPT_STRING, &o->rows, 0, "R", "test, train, val, or all in the order of the file (all); of fashion-mnist "
 		 "the training file's 60000, then the test file's 10000"},
 		{"output", IR_OPT_STRING, &o->output, 0, "LIST", "any of latent,reconstruction,error,label (latent)"},
-		{"out|o", IR_OPT_STRING, &o->to, 0, "OUT", ".csv or .tsv: a table; .npy: an array, or OUT.latent.npy .. for several; "
-		 "none: CSV on stdout"},
+		{"out|o", IR_OPT_STRING, &o->to, 0, "OUT", ".csv or .tsv: a table with row numbers; .npy: an array without, or OUT.latent.npy .. "
+		 "for several; none: CSV on stdout"},
 		{"sheet", IR_OPT_STRING, &o->sheet, 0, "S.png", "a picture of some rows, each above its reconstruction"},
 		{"sheet-rows", IR_OPT_INT, &o->sheet_rows, 1, "R", "rows of such pairs (8)"},
 		{"sheet-cols", IR_OPT_INT, &o->sheet_cols, 1, "C", "pairs in a row (16)"},
@@ -105,13 +107,26 @@ static int usage(const char *text, const char *what)
 	return EXIT_USAGE;
 }
 
+/* The rows of a study are what it says: an option that would make them others is not for them. */
+static int refuse_strays(const options *o)
+{
+	const char *option, *value, *stray = o->seed >= 0 ? "seed" : o->limit_train >= 0 ? "limit-train" : NULL;
+
+	for (size_t i = 0; !stray && le_source_option(&o->source, i, &option, &value); i++)
+		if (value && strcmp(option, "only") != 0)
+			stray = option;
+	if (!stray)
+		return -1;
+	fprintf(stderr, "gradmill apply: --%s is for rows that --data names: those of a trial are what its study says\n", stray);
+	return EXIT_USAGE;
+}
+
 /* Model and weights: two files, or a trial. Returns -1, or 64 after a message. */
 static int configure_source(job *j)
 {
 	const options *o = j->o;
 
 	if (!j->operand[1]) {
-		j->trial = -2;
 		if (!o->weights)
 			return usage("--weights is missing: what training saved for ", j->operand[0]);
 		if (!o->source.data)
@@ -120,10 +135,11 @@ static int configure_source(job *j)
 	}
 	if (o->weights)
 		return usage("a trial has its own weights: no --weights", "");
-	j->trial = -1;
+	j->of_trial = true;
+	j->trial = SE_BEST;
 	if (strcmp(j->operand[1], "best") != 0 && !se_parse_number(j->operand[1], &j->trial))
 		return usage("TRIAL is a number or best, not ", j->operand[1]);
-	return -1;
+	return o->source.data ? -1 : refuse_strays(o);
 }
 
 /* What is written where. A table is for stdout only if nothing else was asked for, or it was by name. */
@@ -184,6 +200,24 @@ static void catch_interrupt(void)
 
 /* ---- model, weights, data ------------------------------------------------------------------------------------------ */
 
+/* Another file for a trial is read as its own was, unless the command line says otherwise; but it need not have the columns
+ * that training left out. */
+static le_source like_the_study(const job *j)
+{
+	le_source s = j->o->source, old = {0};
+
+	if (!j->of_trial || !le_source_parse(j->use.st.data, j->a, &old))
+		return s;
+	s.drop_optional = !s.drop;
+	s.drop = s.drop ? s.drop : old.drop;
+	s.shape = s.shape ? s.shape : old.shape;
+	s.missing = s.missing ? s.missing : old.missing;
+	s.labels_optional = !s.labels;
+	if (!s.labels && le_labels_are_column(&old)) /* it is not the model's to see */
+		s.labels = old.labels;
+	return s;
+}
+
 static ir_status take_files(job *j)
 {
 	ir_status s = cc_model_read(j->operand[0], j->a, j->d, &j->text, &j->module);
@@ -199,66 +233,45 @@ static ir_status take_trial(job *j)
 	return j->module ? se_use_weights(&j->use, (int)j->o->threads, &j->weights) : IR_EINPUT;
 }
 
-/* What was done to the rows that the model was trained on, as its weights say. */
-static ir_status find_scale(job *j, le_scale *out)
+/* Columns that the study knew by their numbers may be others here: as it left them out, or else none. */
+static ir_status open_rows(job *j, const le_prep *prep, uint64_t seed, int64_t limit)
 {
-	const char *text = le_weights_meta(&j->weights, "scaling");
-
-	*out = (le_scale){0};
-	if (!text || le_scale_parse(text, out))
-		return IR_OK;
-	return se_refuse_file(j->d, j->o->weights ? j->o->weights : "weights", IR_EINPUT, "what they say of scaling is damaged");
-}
-
-/* Another file for a trial is read as its own was, unless the command line says otherwise. */
-static le_source like_the_study(const job *j)
-{
-	le_source s = j->o->source, old = {0};
-
-	if (j->trial == -2 || !le_source_parse(j->use.st.data, j->a, &old))
-		return s;
-	s.drop = s.drop ? s.drop : old.drop;
-	s.shape = s.shape ? s.shape : old.shape;
-	if (!s.labels && le_labels_are_column(&old)) /* it is not the model's to see */
-		s.labels = old.labels;
-	return s;
-}
-
-/* New rows need not have the columns that training left out: without those that only the study has named, if it must be. */
-static ir_status open_rows(job *j, const le_scale *scale, uint64_t seed, int64_t limit)
-{
-	le_source source = like_the_study(j);
+	le_source source = like_the_study(j), plain = source;
 	ir_diag *quiet = ir_diag_new();
-	ir_status s = le_data_open(&source, scale, seed, limit, &j->data, quiet);
+	ir_status s = le_data_open(&source, prep, seed, limit, &j->data, quiet);
 
-	if (s == IR_EINPUT && !j->o->source.labels && source.labels) {
-		source.labels = NULL;
-		ir_diag_clear(quiet);
-		s = le_data_open(&source, scale, seed, limit, &j->data, quiet);
-	}
+	plain.drop = j->o->source.drop, plain.labels = j->o->source.labels;
+	if (s == IR_EINPUT && (plain.drop != source.drop || plain.labels != source.labels))
+		s = le_data_open(&plain, prep, seed, limit, &j->data, quiet);
 	ir_diag_free(quiet);
-	if (s == IR_OK)
-		return s;
-	source.drop = j->o->source.drop;
-	return le_data_open(&source, scale, seed, limit, &j->data, j->d);
+	return s == IR_OK ? s : le_data_open(&source, prep, seed, limit, &j->data, j->d);
+}
+
+/* The model has one way to see rows, and it is in its weights. */
+static ir_status check_scale(const job *j, const le_prep *prep)
+{
+	const char *asked = j->o->source.scale, *have = prep->scale.width ? "standard" : "none";
+
+	if (!asked || !strcmp(asked, "auto") || !strcmp(asked, have))
+		return IR_OK;
+	ir_report(j->d, (ir_loc){0}, IR_E_option, "--scale",
+		  ar_printf(j->a, "the model was trained with '%s', which cannot be changed any more", have));
+	return IR_EINPUT;
 }
 
 static ir_status take_data(job *j)
 {
 	const options *o = j->o;
-	se_study st = j->use.st; /* zeros without one */
-	le_scale scale;
-	ir_status s;
+	uint64_t seed = (uint64_t)(o->seed < 0 ? j->use.st.seed : o->seed); /* zeros without a study */
+	le_prep prep;
+	ir_status s = le_model_prep(o->weights ? o->weights : "weights", &j->weights, &prep, j->d);
 
-	st.seed = o->seed < 0 ? st.seed : o->seed;
-	if (o->limit_train >= 0)
-		st.limit_train = o->limit_train;
-	if (j->trial != -2 && !o->source.data)
-		return se_study_data(&st, j->a, &j->data, j->d);
-	s = find_scale(j, &scale);
 	if (s == IR_OK)
-		s = open_rows(j, &scale, (uint64_t)st.seed, o->limit_train < 0 ? 0 : o->limit_train);
-	le_scale_free(&scale);
+		s = check_scale(j, &prep);
+	if (s == IR_OK)
+		s = o->source.data ? open_rows(j, &prep, seed, o->limit_train < 0 ? 0 : o->limit_train)
+				   : se_study_data(&j->use.st, &prep, j->a, &j->data, j->d);
+	le_prep_free(&prep);
 	return s;
 }
 
@@ -268,6 +281,8 @@ static ir_status choose_rows(job *j)
 	const uint32_t *const list[] = {NULL, t->train, t->val, t->test};
 	const size_t n[] = {(size_t)t->table.rows, t->ntrain, t->nval, t->ntest};
 
+	if ((j->what & SE_APPLY_LABEL || j->o->source.only) && !t->label)
+		return se_refuse_file(j->d, t->name, IR_EINPUT, "has no labels: --labels says where they are");
 	j->row = ir_xmalloc(n[j->which] + 1, sizeof *j->row);
 	for (size_t i = 0; i < n[j->which]; i++) {
 		uint32_t row = list[j->which] ? list[j->which][i] : (uint32_t)i;
@@ -275,8 +290,6 @@ static ir_status choose_rows(job *j)
 		if (!j->o->source.only || (t->label[row] >= 0 && !strcmp(t->class_name[t->label[row]], j->o->source.only)))
 			j->row[j->n++] = row;
 	}
-	if (j->what & SE_APPLY_LABEL && !t->label)
-		return se_refuse_file(j->d, t->name, IR_EINPUT, "has no labels: --labels says where they are");
 	return j->n ? IR_OK : se_refuse_file(j->d, t->name, IR_EINPUT, "has no such rows");
 }
 
@@ -342,7 +355,8 @@ static ir_status apply_all(job *j)
 	ir_status s = make_block(j);
 
 	if (s == IR_OK && j->what)
-		s = se_apply_out_begin(&j->out, j->n, le_apply_latent_width(j->applier), j->data.table.width);
+		s = se_apply_out_begin(&j->out, j->n, le_apply_latent_width(j->applier), j->data.table.width,
+				       j->data.table.column);
 	for (size_t at = 0; s == IR_OK && (j->what || j->error) && at < j->n; at += j->block)
 		s = apply_block(j, at);
 	return s;
@@ -362,8 +376,8 @@ static ir_status draw_sheet(job *j)
 	s = se_sheet_png(&j->sheet, j->applier, &j->data, row, n, &png);
 	if (s == IR_EINPUT)
 		se_refuse_file(j->d, j->o->sheet, s, "too large a picture: fewer --sheet-rows or --sheet-cols");
-	if (s == IR_OK && ir_out_put(j->picture, png.s, png.n) != IR_OK)
-		s = se_refuse_file(j->d, j->o->sheet, IR_EIO, strerror(errno));
+	if (s == IR_OK && (s = ir_out_put(j->picture, png.s, png.n)) != IR_OK)
+		se_refuse_file(j->d, j->o->sheet, s, strerror(errno));
 	sb_fini(&png);
 	free(row);
 	free(place);
@@ -372,14 +386,41 @@ static ir_status draw_sheet(job *j)
 
 /* ---- files and summary --------------------------------------------------------------------------------------------- */
 
+/* What was asked for, beside what the study says. 0, or 64 after a message. */
+static int check_files(job *j)
+{
+	const options *o = j->o;
+	const char *kept = j->of_trial ? se_use_text(&j->use, "weights_file") : NULL;
+	le_source source = o->source;
+	se_named in[SE_SOURCE_FILES + 2], out[SE_APPLY_KINDS + 1];
+
+	if (j->of_trial && !source.data && !le_source_parse(j->use.st.data, j->a, &source))
+		source = (le_source){0}; /* whoever reads the rows will complain */
+	if (o->source.data) {
+		le_source asked = like_the_study(j);
+
+		if (se_check_source(&asked) > 0)
+			return EXIT_USAGE;
+	}
+	se_source_files(&source, in);
+	in[SE_SOURCE_FILES] = (se_named){j->of_trial ? "DB" : "MODEL.gm", j->operand[0]};
+	in[SE_SOURCE_FILES + 1] = (se_named){j->of_trial ? "the trial's weights" : "--weights",
+					     kept ? se_store_beside(j->use.store, kept, j->a) : o->weights};
+	se_apply_out_name(&j->out, o->to, j->format, j->what, j->a, j->d);
+	for (size_t k = 0; k < SE_APPLY_KINDS; k++)
+		out[k] = (se_named){"-o", j->out.path[k]};
+	out[SE_APPLY_KINDS] = (se_named){"--sheet", o->sheet};
+	return se_may_write("apply", out, SE_APPLY_KINDS + 1, in, SE_SOURCE_FILES + 2) ? 0 : EXIT_USAGE;
+}
+
 static ir_status open_files(job *j)
 {
 	ir_status s = IR_OK;
 
 	if (j->what)
-		s = se_apply_out_open(&j->out, j->o->to, j->format, j->what, j->a, j->d);
-	if (s == IR_OK && j->o->sheet && ir_out_open(j->o->sheet, &j->picture) != IR_OK)
-		s = se_refuse_file(j->d, j->o->sheet, IR_EIO, strerror(errno));
+		s = se_apply_out_open(&j->out);
+	if (s == IR_OK && j->o->sheet && (s = ir_out_open(j->o->sheet, &j->picture)) != IR_OK)
+		se_refuse_file(j->d, j->o->sheet, s, strerror(errno));
 	return s;
 }
 
@@ -389,8 +430,8 @@ static ir_status close_files(job *j, ir_status s)
 		s = se_apply_out_end(&j->out, s);
 	if (s != IR_OK)
 		ir_out_drop(j->picture);
-	else if (j->picture && ir_out_close(j->picture) != IR_OK)
-		s = se_refuse_file(j->d, j->o->sheet, IR_EIO, strerror(errno));
+	else if (j->picture && (s = ir_out_close(j->picture)) != IR_OK)
+		se_refuse_file(j->d, j->o->sheet, s, strerror(errno));
 	j->picture = NULL;
 	return s;
 }
@@ -451,7 +492,7 @@ static ir_status run(job *j)
 	ir_status s = open_files(j);
 
 	if (s == IR_OK)
-		s = j->trial == -2 ? take_files(j) : take_trial(j);
+		s = j->of_trial ? take_trial(j) : take_files(j);
 	if (s == IR_OK) {
 		cc_model_messages(j->d); /* warnings */
 		s = take_data(j);
@@ -487,7 +528,7 @@ static int find_trial(job *j)
 		return se_complain(j->d, s);
 	if (u->row.nrow)
 		return 0;
-	if (j->trial < 0)
+	if (j->trial == SE_BEST)
 		return fprintf(stderr, "gradmill apply: study '%s' has no valid trial\n", u->st.name), EXIT_NONE;
 	fprintf(stderr, "gradmill apply: study '%s' has no trial %lld with a result\n", u->st.name, (long long)j->trial);
 	return ir_status_exit(IR_ENOINPUT);
@@ -522,7 +563,9 @@ int se_cmd_apply(int argc, char **argv)
 		return code;
 	j.a = ar_open();
 	j.d = ir_diag_new();
-	code = j.trial == -2 ? 0 : find_trial(&j);
+	code = j.of_trial ? find_trial(&j) : 0;
+	if (!code)
+		code = check_files(&j);
 	if (!code) {
 		catch_interrupt();
 		s = run(&j);

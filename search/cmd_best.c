@@ -15,7 +15,7 @@ typedef struct best {
 static int run(best *b)
 {
 	se_use *u = &b->use;
-	ir_status st = se_use_find(u, -1);
+	ir_status st = se_use_find(u, SE_BEST);
 
 	if (st == IR_OK && !u->row.nrow) {
 		fprintf(stderr, "gradmill best: study '%s' has no valid trial\n", u->st.name);

@@ -6,6 +6,8 @@
 #include "ir/base/cli.h"
 #include "search/data/data.h"
 
+int se_check_source(const le_source *s); /* -1, or 64 after a message about an option that is wrong whatever the data are */
+
 /* Rows of an option table; s: an le_source. */
 #define SE_DATA_OPTIONS(s)                                                                                                     \
 	{"data", IR_OPT_STRING, &(s).data, 0, "fashion-mnist|FILE", "the rows: IDX, .npy, .npz, .csv, .tsv (.gz or not), a folder of .png; see help data"}, \

@@ -6,7 +6,10 @@
 #include "ir/base/cli.h"
 #include "search/cmd.h"
 #include "search/output.h"
+#include "search/overwrite.h"
 #include "search/report/report.h"
+
+#define EXIT_USAGE 64
 
 /* Whole or not at all: a browser that looks at the old page never sees half of the new one. */
 static ir_status put_out(const char *file, const ir_str *page, ir_diag *d)
@@ -19,6 +22,19 @@ static ir_status put_out(const char *file, const ir_str *page, ir_diag *d)
 	}
 	st = ir_file_write(file, page->s, page->n);
 	return st == IR_OK ? st : se_refuse_file(d, file, st, strerror(errno));
+}
+
+/* The page is made of the database and of its study's data. */
+static bool may_write(const char *file, const char *db, const se_study *st, ir_arena *a)
+{
+	const se_named out = {"-o", file};
+	se_named in[SE_SOURCE_FILES + 1] = {{"DB", db}};
+	le_source source;
+
+	if (!le_source_parse(st->data, a, &source))
+		source = (le_source){0};
+	se_source_files(&source, in + 1);
+	return se_may_write("report", &out, 1, in, SE_SOURCE_FILES + 1);
 }
 
 static int report(se_store *s, const se_study *st, const se_report_options *o, const char *file)
@@ -65,7 +81,7 @@ int se_cmd_report(int argc, char **argv)
 	o.db = operand[0];
 	rc = se_open_study(o.db, study, a, &s, &st);
 	if (!rc) {
-		rc = report(s, &st, &o, file);
+		rc = may_write(file, o.db, &st, a) ? report(s, &st, &o, file) : EXIT_USAGE;
 		se_store_close(s);
 	}
 	ar_free(a);

@@ -90,6 +90,8 @@ static int check(arguments *a)
 			"--data: fashion-mnist, or a file (gradmill help data)\n", o->db);
 		return USAGE;
 	}
+	if (a->source.data && se_check_source(&a->source) > 0)
+		return USAGE;
 	if (o->data && !se_wire_text(o->data))
 		return usage("--data: the path is not UTF-8");
 	if (!read_keep(a->keep, &o->keep))
@@ -188,12 +190,12 @@ static int parse(int argc, char **argv, arguments *a)
 		{"db", IR_OPT_STRING, &o->db, 0, "FILE", "the trial history; made if it is not there"},
 		{"study", IR_OPT_STRING, &o->study, 0, "NAME", "one database may hold several (default)"},
 		{"trials", IR_OPT_INT, &o->trials, 1, "N", "trials of the study, earlier runs included (100 without --time)"},
-		{"time", IR_OPT_TIME, &o->time, 0, "TIME", "end within this time: 90s, 10m, 2h"},
+		{"time", IR_OPT_TIME, &o->time, 0, "TIME", "begin no trial that would not end within this time: 90s, 10m, 2h"},
 		{"space", IR_OPT_STRING, &o->space, 0, "NAME", "what may be varied (dense)"},
 		{"models", IR_OPT_WORDS, &a->models, 0, "FILE ..", "train exactly these, in this order; nothing is sampled"},
-		{"latent", IR_OPT_INT, &o->latent, 1, "Z", "fix the latent size (8, 16, 32 or 64)"},
-		{"epochs", IR_OPT_INT, &o->epochs, 1, "E", "fix the epochs (3 to 16; 1 with --models)"},
-		{"batch", IR_OPT_INT, &o->batch, 1, "B", "fix the batch size (32 to 256; 128 with --models)"},
+		{"latent", IR_OPT_INT, &o->latent, 1, "Z", "fix the latent size, 1 or more (chosen among 8, 16, 32, 64; of few columns, at most half as many)"},
+		{"epochs", IR_OPT_INT, &o->epochs, 1, "E", "fix the epochs, 1 or more (3 to 16, of few rows more; 1 with --models)"},
+		{"batch", IR_OPT_INT, &o->batch, 1, "B", "fix the batch size, 1 to the training rows (32 to 256; 128 with --models)"},
 		{"limit-train", IR_OPT_INT, &o->limit_train, 1, "N", "train on N rows only"},
 		{"sampler", IR_OPT_STRING, &o->sampler, 0, "random|evolution|local", "who proposes trials (random)"},
 		{"delay", IR_OPT_INT, &o->delay, 1, "D", "a proposal knows results at least D trials back; at most D workers (8)"},

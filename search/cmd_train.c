@@ -16,6 +16,7 @@
 #include "search/cmd.h"
 #include "search/cmd_data.h"
 #include "search/learn/learn.h"
+#include "search/overwrite.h"
 
 #define EXIT_USAGE 64
 
@@ -118,6 +119,8 @@ static int configure(const options *o, le_config *c)
 		return usage("--data is missing", "");
 	if (!o->shuffle && (o->source.val || o->source.only))
 		return usage("--no-shuffle takes all rows of the training file: not with --val or --only", "");
+	if (se_check_source(&o->source) > 0)
+		return EXIT_USAGE;
 	if (!cc_precision_find(o->precision, &c->precision))
 		return usage("--precision must be f32, f64 or bf16, not ", o->precision);
 	c->tune = o->tune;
@@ -292,7 +295,7 @@ static ir_status deliver(job *j, ir_status s)
 	if (j->o->save && j->result.weights.n) {
 		const char *const meta[] = {"format", "gradmill", "ir", j->text.s};
 
-		u = le_model_write(j->o->save, &j->result.weights, meta, 2, &j->data.scale, j->d);
+		u = le_model_write(j->o->save, &j->result.weights, meta, 2, &j->data, j->d);
 	}
 	n = normalise(&j->data, &j->result);
 	if (j->o->json)
@@ -315,7 +318,7 @@ static ir_status load(job *j, const char *path)
 	cc_model_messages(j->d); /* warnings */
 	if ((s = le_data_load(&o->source, j->cfg.seed, o->limit_train, &j->data, j->d)) != IR_OK)
 		return s;
-	le_warn_range(j->module, &j->data, j->d);
+	le_warn_model(j->module, &j->data, j->d);
 	if (!o->shuffle)
 		le_data_use_all(&j->data, o->limit_train);
 	if (o->init) {
@@ -367,6 +370,20 @@ static bool can_write(const char *path)
 	return access(slash ? where : ".", W_OK | X_OK) == 0;
 }
 
+/* Weights may be replaced by those that training makes of them, and a state by a later one; by nothing else. 64 after a message,
+ * or -1. */
+static int check_overwrites(const options *o, const char *model)
+{
+	const se_named out[] = {{"--loss-log", o->loss_log}, {"--save-grads", o->save_grads}, {"--save", o->save}, {"--save-state", o->save_state}};
+	se_named in[SE_SOURCE_FILES + 3] = {{"FILE.gm", model}, {"--init", o->init}, {"--resume", o->resume}};
+	se_named rows[SE_SOURCE_FILES + 1] = {{"FILE.gm", model}};
+
+	se_source_files(&o->source, in + 3);
+	se_source_files(&o->source, rows + 1);
+	return se_may_write("train", out, 2, in, SE_SOURCE_FILES + 3) && se_may_write("train", out, 4, rows, SE_SOURCE_FILES + 1) ? -1
+	     : EXIT_USAGE;
+}
+
 /* A path with a slip in it should not cost a training. */
 static ir_status check_outputs(job *j)
 {
@@ -411,6 +428,8 @@ int se_cmd_train(int argc, char **argv)
 
 	if (code < 0)
 		code = configure(&o, &j.cfg);
+	if (code < 0)
+		code = check_overwrites(&o, operand[0]);
 	if (code >= 0)
 		return code;
 	j.cfg.tick = tick;

@@ -157,7 +157,7 @@ static void put_commands(export *e)
 	ir_ref *way;
 	size_t n;
 
-	sb_put(&e->text, "\nCommands, in this folder (`--data` may be other rows of the same width; without `--rows`, all of them):\n\n");
+	sb_put(&e->text, "\nCommands, in this folder (`--data` may be other rows of the same columns; without `--rows`, all of them):\n\n");
 	if (z)
 		put_apply(e, "codes, one row each", "--output latent -o latent.npy");
 	if (y) {
@@ -174,7 +174,7 @@ static void put_commands(export *e)
 			  "--emit=obj,header --func encode%s --weights weights.safetensors --batch 1 -o autoencoder\n",
 			  y && !ir_find_bypass(e->f, e->u->a, &way, &n) ? ",decode" : "");
 	sb_put(&e->text, "\nIf the data were standardised, the numbers are under `scaling` in the metadata of weights.safetensors. apply does "
-		"it and undoes it; functions in C take and give standardised values, (x - mean) / std.\n");
+		"it and undoes it; functions in C take and give standardised values, (x - mean) / std, in the order under `columns`.\n");
 }
 
 /* ---- the files ----------------------------------------------------------------------------------------------------- */

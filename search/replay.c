@@ -96,7 +96,7 @@ static ir_status on_message(again *g, const se_message *m)
 static ir_status share_data(again *g, const se_study *st)
 {
 	le_data data;
-	ir_status s = se_study_data(st, g->a, &data, g->d);
+	ir_status s = se_study_data(st, NULL, g->a, &data, g->d);
 
 	if (s == IR_OK)
 		s = le_data_share(&data, g->pool.data, g->d);
@@ -234,7 +234,7 @@ ir_status se_replay_nan(se_store *s, const se_study *st, int64_t number, int thr
 
 	*out = (le_nan){.blame = LE_BLAME_NOBODY};
 	if (status == IR_OK)
-		status = se_study_data(st, a, &data, d);
+		status = se_study_data(st, NULL, a, &data, d);
 	if (status == IR_OK)
 		status = cc_context_new(&options, &c, d);
 	if (status == IR_OK)

@@ -362,6 +362,17 @@ static double smallest_batch(const se_driver *v)
 	return isfinite(least) ? least : 0;
 }
 
+/* The space itself chooses smaller ones (se_space_fit). */
+static void warn_wide(se_driver *v, int64_t width)
+{
+	if (!v->nmodel && v->study.latent >= width)
+		ir_report(v->d, (ir_loc){0, 0, 0}, IR_E_wide_latent, (long long)v->study.latent, (long long)width);
+	for (size_t i = 0; i < v->nmodel; i++)
+		if (v->model[i].latent >= width)
+			ir_report(v->d, v->model[i].input, IR_E_wide_latent, (long long)v->model[i].latent, (long long)width);
+	cc_model_messages(v->d);
+}
+
 /* Do the models take these rows, and does any batch? Said once, here, and not by every trial. */
 static ir_status fits_data(se_driver *v, const le_data *data)
 {
@@ -385,10 +396,12 @@ static ir_status fits_data(se_driver *v, const le_data *data)
 		ir_error(v->d, (ir_loc){0, 0, 0}, IR_E_option, "--batch", text);
 		ok = false;
 	}
+	if (ok)
+		warn_wide(v, data->table.width);
 	return ok ? IR_OK : IR_EINPUT;
 }
 
-/* An old study must meet the same data; a new one is of these. */
+/* An old study has met these data before (se_study_data); a new one is of them. */
 static ir_status take_data(se_driver *v, const le_data *data)
 {
 	se_study *s = &v->study;
@@ -401,10 +414,9 @@ static ir_status take_data(se_driver *v, const le_data *data)
 	st = fits_data(v, data);
 	if (st != IR_OK)
 		return st;
-	ir_key_print(data->key, key);
 	if (s->id || v->before)
-		return strcmp(key, s->data_key)
-			? se_driver_say(v, IR_EINPUT, "the data have changed since the study began") : IR_OK;
+		return IR_OK;
+	ir_key_print(data->key, key);
 	s->data_key = ar_strdup(v->arena, key);
 	s->width = data->table.width;
 	s->ntrain = (int64_t)data->ntrain;
@@ -417,7 +429,7 @@ static ir_status take_data(se_driver *v, const le_data *data)
 ir_status se_driver_load_data(se_driver *v)
 {
 	le_data data;
-	ir_status st = se_study_data(&v->study, v->arena, &data, v->d);
+	ir_status st = se_study_data(&v->study, NULL, v->arena, &data, v->d);
 
 	if (st == IR_OK)
 		st = take_data(v, &data);

@@ -33,6 +33,7 @@ struct se_store {
 	sqlite3_stmt *stmt[Q_COUNT];
 	char *path;
 	int lease;       /* descriptor; -1: none */
+	bool writes;     /* opened to write, and the journal's mode set */
 	bool wal;        /* the journal is a write-ahead log */
 	bool deferred;   /* changes are committed by se_store_flush only */
 	bool open;       /* a transaction with changes that are not committed yet */

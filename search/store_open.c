@@ -193,6 +193,7 @@ static ir_status open_write(se_store *s, ir_diag *d)
 		st = se_sql_say(s, IR_EIO, "the file cannot be written", d);
 	if (st == IR_OK)
 		st = exec(s, journal_pragma(), d);
+	s->writes = st == IR_OK;
 	s->wal = strstr(journal_pragma(), "WAL") != NULL;
 	if (st == IR_OK)
 		st = exec(s, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON", d);
@@ -250,6 +251,8 @@ void se_store_close(se_store *s)
 		return;
 	for (int i = 0; i < Q_COUNT; i++)
 		sqlite3_finalize(s->stmt[i]);
+	if (s->writes && !s->wal) /* an empty journal would stay; SQLite takes it away unless somebody else writes just now */
+		sqlite3_exec(s->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
 	sqlite3_close(s->db);
 	if (s->lease >= 0)
 		close(s->lease); /* after SQLite's own: closing any descriptor of the file drops its locks */

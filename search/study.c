@@ -55,16 +55,27 @@ static bool agree(const se_options *o, const se_study *old, se_study *st, ir_dia
 	return ok;
 }
 
-ir_status se_study_data(const se_study *st, ir_arena *a, le_data *out, ir_diag *d)
+ir_status se_study_data(const se_study *st, const le_prep *prep, ir_arena *a, le_data *out, ir_diag *d)
 {
+	char key[IR_KEY_CHARS];
 	le_source src;
+	ir_status s;
 
 	*out = (le_data){0};
 	if (!le_source_parse(st->data, a, &src)) {
 		refuse(d, "--data", "the study's own text about its data is damaged");
 		return IR_EINPUT;
 	}
-	return le_data_load(&src, (uint64_t)st->seed, st->limit_train, out, d);
+	s = prep ? le_data_open(&src, prep, (uint64_t)st->seed, st->limit_train, out, d)
+		 : le_data_load(&src, (uint64_t)st->seed, st->limit_train, out, d);
+	if (s != IR_OK || !st->data_key) /* a new study takes them as they are */
+		return s;
+	ir_key_print(out->key, key);
+	if (!strcmp(key, st->data_key))
+		return IR_OK;
+	le_data_free(out);
+	ir_error(d, nowhere, IR_E_file, src.data, "the data have changed since the study began (gradmill apply --data FILE takes any rows)");
+	return IR_EINPUT;
 }
 
 static int64_t or_zero(int64_t v)

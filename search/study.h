@@ -27,8 +27,9 @@ typedef struct se_options {
 	ir_arena *texts; /* with models: theirs, into which messages point; outlives the messages */
 } se_options;
 
-/* The rows of a study; its text says what the data are. */
-IR_MUSTUSE ir_status se_study_data(const se_study *st, ir_arena *a, le_data *out, ir_diag *d);
+/* The rows of a study; its text says what the data are. prep: NULL, or what a model of it expects. IR_EINPUT with a message if
+ * they are not those that the study began with. */
+IR_MUSTUSE ir_status se_study_data(const se_study *st, const le_prep *prep, ir_arena *a, le_data *out, ir_diag *d);
 
 /* Fills *st (all but id, data_key, sizes, target, build, which the data and a worker tell) from options and defaults, or
  * from the study that exists. False after a message for every option at fault: a study is one experiment, and two

@@ -17,7 +17,7 @@ ir_status se_use_find(se_use *u, int64_t number)
 	static const char one[] = "SELECT t.*, b.pca_value, b.pca_test_value, b.nmse, b.test_nmse FROM v_best b JOIN v_trials t USING (study, number) "
 		"WHERE study = ?1 AND number = ?2 AND b.value IS NOT NULL";
 	const se_arg arg[] = {{u->st.name, 0}, {NULL, number}};
-	ir_status s = se_store_select(u->store, number < 0 ? best : one, arg, number < 0 ? 1 : 2, u->a, &u->row, u->d);
+	ir_status s = se_store_select(u->store, number == SE_BEST ? best : one, arg, number == SE_BEST ? 1 : 2, u->a, &u->row, u->d);
 
 	if (s == IR_OK && u->row.nrow)
 		u->number = u->row.cell[se_table_column(&u->row, "number")].i;

@@ -16,7 +16,9 @@ typedef struct se_use {
 	se_table row; /* of v_trials, and pca_value and pca_test_value behind it */
 } se_use;
 
-/* Trial number of the study, or its best one for a negative number. Without one that has a value, row has no rows. */
+#define SE_BEST (-1)
+
+/* Trial number of the study, or SE_BEST. Without one that has a value, row has no rows. */
 IR_MUSTUSE ir_status se_use_find(se_use *u, int64_t number);
 
 const char *se_use_text(const se_use *u, const char *column); /* NULL: it has no value there */

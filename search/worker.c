@@ -152,11 +152,11 @@ static bool is_worth_saving(const se_message *t, const char *key, double value)
 	return t->save && (!t->weights_key || !strcmp(t->weights_key, key)) && (isnan(t->save_below) || value <= t->save_below);
 }
 
-static ir_status save(const se_message *t, const le_weights *w, const le_scale *scale, ir_str *cause)
+static ir_status save(const se_message *t, const le_weights *w, const le_data *data, ir_str *cause)
 {
 	const char *const metadata[] = {"ir", t->ir};
 	ir_diag *d = ir_diag_new();
-	ir_status st = le_model_write(t->save, w, metadata, 1, scale, d);
+	ir_status st = le_model_write(t->save, w, metadata, 1, data, d);
 
 	if (st != IR_OK)
 		sb_put(cause, ir_diag_size(d) ? ir_diag_get(d, 0)->text : ir_status_text(st));
@@ -223,7 +223,7 @@ static bool run_task(worker *w, const se_message *t)
 	st = se_trial_run(w->context, &w->data, t, &how, &r, &cause);
 	ir_key_print(r.weights_key, key);
 	if (st == IR_OK && is_worth_saving(t, key, value_of(&r)))
-		saved = save(t, &r.weights, &w->data.scale, &cause); /* its failure is no fault of the trial: the cause is of the file */
+		saved = save(t, &r.weights, &w->data, &cause); /* its failure is no fault of the trial: the cause is of the file */
 	ok = send_result(w, t, st, &r, key, saved, cause.n ? cause.s : NULL);
 	if (st == IR_OK && !t->test)
 		keep_weights(w, t->number, &r);

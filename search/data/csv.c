@@ -208,8 +208,8 @@ static ir_status no_column(const csv *c, const char *name, size_t n, const char 
 	return s;
 }
 
-/* A name that occurs once, or else a number from 1. */
-static ir_status find_column(const csv *c, const char *name, size_t n, size_t *col)
+/* How many columns this means, and the last of them: all of that name, or else the one of that number, from 1. */
+static size_t find_columns(const csv *c, const char *name, size_t n, size_t *col)
 {
 	size_t found = 0, number = 0;
 
@@ -218,31 +218,31 @@ static ir_status find_column(const csv *c, const char *name, size_t n, size_t *c
 			*col = i;
 			found++;
 		}
-	if (found > 1)
-		return no_column(c, name, n, "more than one column is called");
-	if (found == 1)
-		return IR_OK;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; !found && i < n; i++) {
 		if (name[i] < '0' || name[i] > '9' || number > MAX_COLUMNS)
-			return no_column(c, name, n, "there is no column");
+			return 0;
 		number = 10 * number + (size_t)(name[i] - '0');
 	}
-	if (number < 1 || number > c->columns)
-		return no_column(c, name, n, "there is no column");
+	if (found || number < 1 || number > c->columns)
+		return found;
 	*col = number - 1;
-	return IR_OK;
+	return 1;
 }
 
-static ir_status mark_column(csv *c, const char *name, size_t n, use u)
+static ir_status mark_column(csv *c, const char *name, size_t n, bool optional, use u)
 {
-	size_t col = 0;
-	ir_status s = find_column(c, name, n, &col);
+	size_t col = 0, found = find_columns(c, name, n, &col);
 
-	if (s == IR_OK && c->use[col] != KEEP)
+	if (found > 1)
+		return no_column(c, name, n, "more than one column is called");
+	if (optional && (!found || c->use[col] != KEEP))
+		return IR_OK;
+	if (!found)
+		return no_column(c, name, n, "there is no column");
+	if (c->use[col] != KEEP)
 		return no_column(c, name, n, "used or dropped already:");
-	if (s == IR_OK)
-		c->use[col] = u;
-	return s;
+	c->use[col] = u;
+	return IR_OK;
 }
 
 static ir_status mark_columns(csv *c, const le_csv_options *o)
@@ -250,11 +250,11 @@ static ir_status mark_columns(csv *c, const le_csv_options *o)
 	ir_status s = IR_OK;
 
 	if (o && o->label)
-		s = mark_column(c, o->label, strlen(o->label), LABEL);
+		s = mark_column(c, o->label, strlen(o->label), o->label_optional, LABEL);
 	for (const char *p = o ? o->drop : NULL; s == IR_OK && p;) {
 		size_t n = strcspn(p, ",");
 
-		s = mark_column(c, p, n, DROP);
+		s = mark_column(c, p, n, o->drop_optional, DROP);
 		p = p[n] ? p + n + 1 : NULL;
 	}
 	for (size_t i = 0; i < c->columns; i++)
@@ -265,7 +265,7 @@ static ir_status mark_columns(csv *c, const le_csv_options *o)
 }
 
 /* Line 1: what divides fields, how many there are, their names if it is a header. */
-static ir_status read_first(csv *c, const le_csv_options *o)
+static ir_status read_first(csv *c)
 {
 	bool more;
 	ir_status s = le_text_next(&c->t, true, &more);
@@ -284,7 +284,7 @@ static ir_status read_first(csv *c, const le_csv_options *o)
 		for (size_t i = 0; i < c->n; i++)
 			c->header[i] = field_copy(&c->field[i]);
 	}
-	return mark_columns(c, o);
+	return IR_OK;
 }
 
 /* ---- rows --------------------------------------------------------------------------------------------------------- */
@@ -395,7 +395,9 @@ ir_status le_csv_read(const char *path, const le_csv_options *o, le_table *out, 
 	if (labels)
 		*labels = (le_labels){0};
 	if (s == IR_OK)
-		s = read_first(&c, o);
+		s = read_first(&c);
+	if (s == IR_OK)
+		s = mark_columns(&c, o);
 	if (s == IR_OK)
 		s = read_rows(&c);
 	if (s == IR_OK)
@@ -409,4 +411,20 @@ ir_status le_csv_read(const char *path, const le_csv_options *o, le_table *out, 
 	}
 	drop(&c);
 	return s;
+}
+
+bool le_csv_has_column(const char *path, const char *name)
+{
+	ir_diag *quiet = ir_diag_new(); /* who reads the file will say what is wrong with it */
+	csv c = {.out.dtype = IR_F32};
+	ir_status s = le_text_open(&c.t, path, quiet);
+	size_t col;
+	bool has;
+
+	if (s == IR_OK)
+		s = read_first(&c);
+	has = s == IR_OK && find_columns(&c, name, strlen(name), &col);
+	drop(&c);
+	ir_diag_free(quiet);
+	return has;
 }

@@ -7,7 +7,7 @@
 
 #include "runtime/rt.h"
 
-/* A file as it was when it was mapped. */
+/* A file as it was when it was opened. */
 typedef struct le_stamp {
 	uint64_t bytes, offset, device, inode, changed; /* offset: of the first element; changed: nanoseconds */
 } le_stamp;
@@ -16,11 +16,10 @@ typedef struct le_stamp {
 typedef struct le_table {
 	ir_dtype dtype; /* IR_U8 or IR_F32 */
 	int64_t rows, width;
-	void *data;       /* rt_alloc; rows * width elements; of a mapped file: read-only and owned by map */
+	void *data;       /* rt_alloc; rows * width elements; NULL: they stay in their file */
 	char **column;    /* width names from the file's header, heap; NULL: none */
 	int64_t shape[2]; /* height and width if a row is one grey picture, else 0 */
-	void *map;        /* NULL, or the file in memory: it may be larger than that, so its pages come and go */
-	size_t map_bytes;
+	bool stays;       /* in its file, which may be larger than memory: rows are read as they are needed */
 	int fd;           /* of that file */
 	le_stamp stamp;   /* of that file */
 } le_table;
@@ -57,6 +56,7 @@ IR_MUSTUSE ir_status le_npz_read(const char *path, const char *member, le_table 
 typedef struct le_csv_options {
 	const char *label; /* the column that holds labels; NULL: none */
 	const char *drop;  /* columns to leave out, separated by commas; NULL: none */
+	bool label_optional, drop_optional; /* what is not there is no error */
 } le_csv_options;
 
 /* .csv, .tsv or .txt, gzip or not: commas, semicolons or tabs (whichever is most frequent in line 1), RFC 4180 quotes. The
@@ -94,6 +94,7 @@ typedef struct le_source {
 	const char *shape;   /* of a row in a file without a header: "u8:28x28", "f32:784" */
 	const char *missing; /* "refuse" (the default) or "mean": a missing value becomes its column's mean of the training rows */
 	const char *scale;   /* "auto" (the default), "none" or "standard" */
+	bool labels_optional, drop_optional; /* a column that they name may be absent: they are of other rows. Not printed */
 } le_source;
 
 /* One text for all of it, for the trial history: the name alone, or a JSON object if there is more to say. */
@@ -101,7 +102,9 @@ void le_source_print(const le_source *s, ir_str *out);
 /* The reverse; texts live in a. False: that is no such text. */
 bool le_source_parse(const char *text, ir_arena *a, le_source *out);
 bool le_source_given(const le_source *s); /* is any of it? */
-bool le_labels_are_column(const le_source *s); /* of data; else labels, if given, is a file */
+/* Are the options words that are known, and do they go together? Nothing is read. IR_EINPUT after a message. data is given. */
+IR_MUSTUSE ir_status le_source_check(const le_source *s, ir_diag *d);
+bool le_labels_are_column(const le_source *s); /* of data, whatever files there are; else labels, if given, is a file */
 /* Field i, from 0, as an option of the command line: "test-data" and its value, NULL if it is not given. False: no more. */
 bool le_source_option(const le_source *s, size_t i, const char **option, const char **value);
 
@@ -120,18 +123,29 @@ void le_scale_free(le_scale *s);
 void le_scale_row(const le_scale *s, const float *x, float *y);   /* as the model sees it; x == y allowed */
 void le_unscale_rows(const le_scale *s, float *x, size_t n); /* back, n rows in place; width 0: as they are */
 
+/* What a trained model expects of rows: kept with its weights, so that other rows are treated as those it has seen. */
+typedef struct le_prep {
+	int64_t width;   /* 0: nothing is known */
+	le_scale scale;  /* width 0: none */
+	char **column;   /* names in the model's order, what is not for eyes escaped; NULL: none are known */
+	double *fill;    /* what a missing value becomes; NULL: it is refused */
+} le_prep;
+
 /* What a run trains on: training, validation and test rows in one table, split by index. */
 typedef struct le_data {
 	char *name;     /* as given: "fashion-mnist" or a path */
-	le_table table; /* rows of data, then those of the validation file, then those of the test file; scaled unless mapped */
+	le_table table; /* rows of data, then those of the validation file, then those of the test file; scaled, unless it stays in
+	                 * its file */
 	uint32_t *train, *val, *test; /* row numbers */
 	size_t ntrain, nval, ntest;
-	le_scale scale; /* width 0: none. What was done to the rows of the table; of a mapped one: what le_data_rows does */
+	le_scale scale; /* width 0: none. What was done to the rows of the table; if they stay in a file: what le_data_rows does */
+	double *fill;   /* per column: what missing values became, before scaling; NULL: they were refused */
 	bool unit;      /* every training value is in [0, 1], as a sigmoid's are */
-	int32_t *label; /* per row of the table, -1: none; NULL: no labels. Not in a mapped data set */
+	int32_t *label; /* per row of the table, -1: none; NULL: no labels. Not in a shared data set */
 	int64_t nclass;
 	char **class_name;
 	ir_key key; /* content: bytes of the table, the three index lists, the scaling */
+	ir_key table_key; /* of its first part */
 	void *map;  /* NULL: name, table and lists are owned; else they lie in this memory, which nobody may write to */
 	size_t map_bytes;
 } le_data;
@@ -143,10 +157,19 @@ typedef struct le_data {
 IR_MUSTUSE ir_status le_data_load(const le_source *src, uint64_t seed, int64_t limit_train, le_data *out, ir_diag *d);
 void le_data_free(le_data *t); /* owned or mapped */
 
-/* The same for a model that is trained already: its scaling (width 0: none) instead of one fitted here, and one row is
- * enough. */
-IR_MUSTUSE ir_status le_data_open(const le_source *src, const le_scale *scale, uint64_t seed, int64_t limit_train, le_data *out,
+/* The same for a model that is trained already: what it expects instead of what would be fitted here, and one row is enough.
+ * Columns with names are put into its order; one that is missing or not its own is refused by name. A missing value is
+ * refused, unless src->missing is "mean", or is not given and the model was trained with means. */
+IR_MUSTUSE ir_status le_data_open(const le_source *src, const le_prep *prep, uint64_t seed, int64_t limit_train, le_data *out,
 				  ir_diag *d);
+
+/* As texts with enough digits for the same bits. Appends text i of LE_PREP_TEXTS, nothing if there is nothing to say, and
+ * returns its key. */
+#define LE_PREP_TEXTS 3
+const char *le_prep_print(const le_data *t, size_t i, ir_str *out);
+/* The reverse; text gives what is under a key, or NULL. To be freed; false: one of them is damaged. */
+bool le_prep_parse(const char *(*text)(const void *ctx, const char *key), const void *ctx, le_prep *out);
+void le_prep_free(le_prep *p);
 
 /* Mean squared distance from the training rows' mean, per element, of the rows idx: an error divided by it is normalised, so
  * that 1 is what predicting the mean gives. */

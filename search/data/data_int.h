@@ -7,7 +7,7 @@
 #include "search/data/data.h"
 
 #define LE_MAX_BYTES ((uint64_t)1 << 33) /* of one table in memory */
-#define LE_MAX_MAPPED ((uint64_t)1 << 40) /* of one that stays in its file */
+#define LE_MAX_STAYS ((uint64_t)1 << 40) /* of one that stays in its file */
 #define LE_MAX_DIM   ((uint64_t)INT32_MAX) /* rows, and elements of a row */
 
 /* ---- file.c (zlib) ---------------------------------------------------------------------------------------------- */
@@ -47,11 +47,16 @@ IR_MUSTUSE ir_status le_file_grow(const le_file *f, uint64_t all, void **p, size
 /* The rest of the file, which must be exactly `bytes`: the three above in their order. */
 IR_MUSTUSE ir_status le_file_rest(le_file *f, uint64_t bytes, void **out);
 
-/* A large file that is a table from `offset` to its end stays there: t->map. t has type and sizes, and the file's length is
- * compared with them. */
-IR_MUSTUSE ir_status le_table_map(const char *path, uint64_t offset, le_table *t, ir_diag *d);
-void le_table_unmap(le_table *t);
-extern uint64_t le_map_from; /* bytes: a smaller file is read instead; tests lower it */
+/* ---- table.c ------------------------------------------------------------------------------------------------------ */
+
+/* A large file that is a table from `offset` to its end stays there. t has type and sizes, and the file's length is compared
+ * with them. Never through a mapping: a file that is cut short meanwhile would end the process. */
+IR_MUSTUSE ir_status le_table_leave(const char *path, uint64_t offset, le_table *t, ir_diag *d);
+extern uint64_t le_stays_from; /* bytes: a smaller file is read instead; tests lower it */
+/* Bytes of such a table from `at` on; less than n if the file has lost them, with errno, 0: it ends there. */
+size_t le_table_some(const le_table *t, uint64_t at, void *to, size_t n);
+/* All n of them, or a message. */
+IR_MUSTUSE ir_status le_table_exact(const char *path, const le_table *t, uint64_t at, void *to, size_t n, ir_diag *d);
 
 /* ---- scale.c ----------------------------------------------------------------------------------------------------- */
 
@@ -62,11 +67,34 @@ typedef struct le_facts {
 	int64_t *seen;        /* values that are not missing */
 } le_facts;
 
-le_facts le_facts_of(const le_data *t);
+#define LE_PIECE_BYTES ((size_t)4 << 20) /* of rows that are looked at together */
+
+size_t le_piece(const le_data *t); /* so many rows, at least one */
+/* Rows from..from + n of a float table as they were in the file: in place, or in room if they stay there. */
+IR_MUSTUSE ir_status le_rows_at(const char *path, const le_data *t, int64_t from, int64_t n, float *room, const float **out, ir_diag *d);
+
+IR_MUSTUSE ir_status le_facts_of(const char *path, const le_data *t, le_facts *out, ir_diag *d);
 void le_facts_free(le_facts *f);
 void le_scale_fit(const le_facts *f, int64_t width, le_scale *out);
 void le_scale_copy(const le_scale *from, le_scale *to);
-void le_fill_missing(le_data *t, const le_facts *f);
+double *le_means_of(const le_facts *f, int64_t width); /* heap: of the values that are there */
+void le_fill_missing(le_data *t, const double *mean);
+
+/* ---- csv.c ------------------------------------------------------------------------------------------------------- */
+
+bool le_csv_has_column(const char *path, const char *name); /* by name or number; looks at line 1 only */
+
+/* ---- columns.c --------------------------------------------------------------------------------------------------- */
+
+/* Puts the columns of t, which is of the file at path, into the order of the n wanted names; IR_EINPUT with a message if they
+ * are not the same ones: whose they are, and what to do about one too many. Without names on either side, columns are what
+ * their places say. */
+IR_MUSTUSE ir_status le_order_columns(const char *path, const char *whose, const char *hint, char *const *want, int64_t n,
+				      le_table *t, ir_diag *d);
+
+/* ---- prep.c ------------------------------------------------------------------------------------------------------ */
+
+char *le_column_name(const char *name); /* heap: as texts and messages have it */
 
 /* ---- split.c ----------------------------------------------------------------------------------------------------- */
 
@@ -140,8 +168,7 @@ bool le_has_columns(const char *path); /* do the columns of such a file have nam
 
 char *le_text_copy(const char *s); /* heap */
 
-ir_key le_content_key(const le_data *t);
-void le_data_release(const le_data *t); /* pages of the mapping that were read may go: they are in the file */
+ir_key le_content_key(const le_data *t); /* table_key is known */
 
 /* Reports "name: text" and returns s. */
 ir_status le_complain(ir_diag *d, ir_status s, const char *name, const char *text);

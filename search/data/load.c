@@ -11,7 +11,7 @@
 #include "search/data/data_int.h"
 
 #define FASHION_DIR "/usr/share/datasets/fashion-mnist/"
-#define HASHED      ((uint64_t)1 << 26) /* bytes of a mapped table that are hashed at a time */
+#define HASHED      ((uint64_t)1 << 26) /* bytes of a table in its file that are hashed at a time */
 
 char *le_text_copy(const char *s)
 {
@@ -45,7 +45,7 @@ static ir_status widen(const char *name, le_table *t, ir_diag *d)
 
 	if (t->dtype == IR_F32)
 		return IR_OK;
-	if (t->map)
+	if (t->stays)
 		return le_complain(d, IR_EINPUT, name, "a file of bytes this large is used as it is, it cannot be standardised");
 	s = rt_alloc(n * sizeof(float), &f);
 	if (s != IR_OK)
@@ -63,8 +63,10 @@ static ir_status join(const char *name, le_table *a, le_table *b, ir_diag *d)
 	size_t size, na, nb;
 	ir_status s = IR_OK;
 
-	if (a->map || b->map)
+	if (a->stays || b->stays)
 		s = le_complain(d, IR_EINPUT, name, "a file this large cannot be joined with another: use --split");
+	else if ((s = le_order_columns(name, "those of --data", "", a->column, a->width, b, d)) != IR_OK)
+		;
 	else if (a->width != b->width)
 		s = le_complain(d, IR_EINPUT, name, "its rows are not as wide as those of --data");
 	else if (a->dtype != b->dtype && (s = widen(name, a, d)) == IR_OK)
@@ -155,16 +157,21 @@ static ir_status load_fashion(le_data *t, int64_t part[3], ir_diag *d)
 }
 
 /* One more file behind the rows that are there; *rows: how many it has. */
-static ir_status append(const char *path, const le_source *src, const le_csv_options *csv, le_data *t, int64_t *rows, ir_diag *d)
+static ir_status append(const char *path, const le_source *src, const le_prep *prep, le_data *t, int64_t *rows, ir_diag *d)
 {
+	le_csv_options csv = {le_labels_are_column(src) ? src->labels : NULL, src->drop, src->labels_optional, src->drop_optional};
 	le_table more = {0};
 	le_labels l = {0};
 	int64_t first = t->table.rows;
-	ir_status s = le_table_read(path, src->shape, csv, &more, &l, d);
+	ir_status s = le_table_read(path, src->shape, &csv, &more, &l, d);
 
 	*rows = more.rows;
-	if (s == IR_OK)
-		s = first ? join(path, &t->table, &more, d) : (t->table = more, IR_OK);
+	if (!first)
+		t->table = more;
+	else if (s == IR_OK)
+		s = join(path, &t->table, &more, d);
+	if (s == IR_OK && prep && !first)
+		s = le_order_columns(path, "the model's", ": --drop leaves it out", prep->column, prep->width, &t->table, d);
 	if (s == IR_OK && l.n)
 		take_labels(t, first, &l);
 	le_labels_free(&l);
@@ -173,19 +180,19 @@ static ir_status append(const char *path, const le_source *src, const le_csv_opt
 
 bool le_labels_are_column(const le_source *src)
 {
-	return src->labels && le_has_columns(src->data) && access(src->labels, F_OK) != 0;
+	return src->labels && le_has_columns(src->data) &&
+	       (le_csv_has_column(src->data, src->labels) || access(src->labels, F_OK) != 0);
 }
 
-static ir_status read_files(const le_source *src, le_data *t, int64_t part[3], ir_diag *d)
+static ir_status read_files(const le_source *src, const le_prep *prep, le_data *t, int64_t part[3], ir_diag *d)
 {
-	le_csv_options csv = {le_labels_are_column(src) ? src->labels : NULL, src->drop};
-	ir_status s = append(src->data, src, &csv, t, &part[0], d);
+	ir_status s = append(src->data, src, prep, t, &part[0], d);
 
 	if (s == IR_OK && src->val)
-		s = append(src->val, src, &csv, t, &part[1], d);
+		s = append(src->val, src, prep, t, &part[1], d);
 	if (s == IR_OK && src->test)
-		s = append(src->test, src, &csv, t, &part[2], d);
-	if (s == IR_OK && src->labels && !csv.label)
+		s = append(src->test, src, prep, t, &part[2], d);
+	if (s == IR_OK && src->labels && !le_labels_are_column(src))
 		s = labels_from(src->labels, t, 0, part[0], d);
 	return s;
 }
@@ -203,20 +210,20 @@ static bool one_of(const char *s, const char *a, const char *b, const char *c)
 	return !s || !strcmp(s, a) || !strcmp(s, b) || (c && !strcmp(s, c));
 }
 
-/* Options that contradict each other, before anything is read. */
-static ir_status check(const le_source *s, le_split *split, ir_diag *d)
+ir_status le_source_check(const le_source *s, ir_diag *d)
 {
 	bool fashion = !strcmp(s->data, "fashion-mnist");
+	le_split split;
 
-	if (!le_split_parse(s->split, split))
+	if (!le_split_parse(s->split, &split))
 		return refuse(d, "--split", "must be per cent for training, validation and test rows, 100 in all: 80/10/10");
 	if (fashion && (s->val || s->test || s->labels || s->shape || s->drop))
 		return refuse(d, "--data", "fashion-mnist brings its own test rows, labels and shape");
-	if (s->split && (fashion || s->test) && split->test > 0)
+	if (s->split && (fashion || s->test) && split.test > 0)
 		return refuse(d, "--split", "the test rows are given: their part must be 0");
-	if (s->split && s->val && split->val > 0)
+	if (s->split && s->val && split.val > 0)
 		return refuse(d, "--split", "the validation rows are given: their part must be 0");
-	if (s->split && !fashion && !s->test && split->test <= 0)
+	if (s->split && !fashion && !s->test && split.test <= 0)
 		return refuse(d, "--split", "some rows must be left for the test, or --test-data given");
 	if (!one_of(s->missing, "refuse", "mean", NULL))
 		return refuse(d, "--missing", "must be refuse or mean");
@@ -261,35 +268,18 @@ static ir_status find_class(const le_source *src, const le_data *t, int32_t *cla
 
 bool le_data_staged(const le_data *t)
 {
-	return t->table.map != NULL;
+	return t->table.stays;
 }
 
-void le_data_release(const le_data *t)
-{
-	if (t->table.map)
-		madvise(t->table.map, t->table.map_bytes, MADV_DONTNEED);
-}
-
-/* Row r of the file as floats; false: NaN, for the file is shorter than it was. By reading, not through the mapping: there
- * the system would bring in, for each row, as many pages around it as it likes, and a few thousand rows in random order are
- * gigabytes. */
+/* Row r of the file as floats; false: NaN, for the file is shorter than it was. */
 static bool read_row(const le_table *t, uint32_t r, float *to)
 {
-	size_t bytes = (size_t)t->width * ir_dtype_size(t->dtype), done = 0;
-	uint64_t at = t->stamp.offset + (uint64_t)r * bytes;
+	size_t bytes = (size_t)t->width * ir_dtype_size(t->dtype), done;
 	char *p = (char *)to;
 
 	if (t->dtype == IR_U8)
 		p += 3 * bytes; /* the end of the row, so that it can be widened from its beginning */
-	while (done < bytes) {
-		ssize_t got = pread(t->fd, p + done, bytes - done, (off_t)(at + done));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		done += (size_t)got;
-	}
+	done = le_table_some(t, (uint64_t)r * bytes, p, bytes);
 	if (done == bytes && t->dtype == IR_U8)
 		floats_of((const uint8_t *)p, bytes, to);
 	for (int64_t i = 0; done < bytes && i < t->width; i++)
@@ -316,109 +306,151 @@ void le_data_rows(const le_data *t, const uint32_t *rows, size_t n, float *out)
 	}
 }
 
-/* What no model can be trained on, with its place: infinite values, and missing ones unless they are filled in. */
-static ir_status check_values(const char *name, const le_data *t, bool missing, ir_diag *d)
+/* "path: row 5, column 2 small: what", which is true of row r and column i, from 0. */
+static ir_status bad_value(const char *path, const le_data *t, int64_t r, int64_t i, const char *what, ir_diag *d)
 {
-	const float *x = t->table.data;
+	char *name = le_column_name(t->table.column ? t->table.column[i] : "");
+	ir_status s;
+	ir_str text;
+
+	sb_init(&text);
+	sb_printf(&text, "row %lld, column %lld%s%.60s: %s", (long long)r + 1, (long long)i + 1, *name ? " " : "", name, what);
+	s = le_complain(d, IR_EINPUT, path, text.s);
+	sb_fini(&text);
+	free(name);
+	return s;
+}
+
+/* What no model can be trained on, with its place: infinite values, and missing ones; gap: what is wrong with those, NULL: they
+ * are filled in. */
+static ir_status check_values(const char *path, const le_data *t, const char *gap, ir_diag *d)
+{
+	int64_t w = t->table.width, most = (int64_t)le_piece(t), rows = t->table.rows;
+	float *room = t->table.stays ? ir_xmalloc((size_t)(most * w), sizeof *room) : NULL;
+	ir_status s = IR_OK;
+
+	for (int64_t at = 0; s == IR_OK && at < rows; at += most) {
+		int64_t n = rows - at < most ? rows - at : most;
+		const float *x;
+
+		s = le_rows_at(path, t, at, n, room, &x, d);
+		for (int64_t i = 0; s == IR_OK && i < n * w; i++)
+			if (isinf(x[i]) || (isnan(x[i]) && gap))
+				s = bad_value(path, t, at + i / w, i % w, isnan(x[i]) ? gap : "an infinite value", d);
+	}
+	free(room);
+	return s;
+}
+
+/* A table that stays in its file is scaled as it is read. */
+static ir_status scale_table(const char *path, le_data *t, ir_diag *d)
+{
+	float *x = t->table.data;
 	int64_t w = t->table.width;
-	char text[200];
 
-	for (int64_t r = 0; r < t->table.rows; r++) {
-		for (int64_t i = 0; i < w; i++) {
-			float v = x[r * w + i];
-
-			if (isfinite(v) || (isnan(v) && missing))
-				continue;
-			snprintf(text, sizeof text, "row %lld, column %lld%s%s: %s", (long long)r + 1, (long long)i + 1,
-				 t->table.column ? " " : "", t->table.column ? t->table.column[i] : "",
-				 isnan(v) ? "a missing value; --missing mean fills in the column's mean" : "an infinite value");
-			return le_complain(d, IR_EINPUT, name, text);
-		}
-		if (r % 4096 == 4095)
-			le_data_release(t);
+	for (int64_t r = 0; !t->table.stays && r < t->table.rows; r++, x += w) {
+		le_scale_row(&t->scale, x, x);
+		for (int64_t i = 0; i < w; i++)
+			if (!isfinite(x[i]))
+				return bad_value(path, t, r, i, "standardised, its value is beyond f32", d);
 	}
 	return IR_OK;
 }
 
-static void scale_table(le_data *t)
-{
-	float *x = t->table.data;
+#define GAP "a missing value; --missing mean fills in the column's mean"
 
-	for (int64_t r = 0; !t->table.map && r < t->table.rows; r++)
-		le_scale_row(&t->scale, x + r * t->table.width, x + r * t->table.width);
+/* NULL: missing values of these rows can be filled in, and are to be. Else why not. */
+static const char *why_gap(const le_source *src, const le_prep *prep, const le_data *t)
+{
+	if (src->missing ? strcmp(src->missing, "mean") != 0 : !prep->fill)
+		return GAP;
+	if (prep->scale.width) /* has the means, and maps the mean to 0 as it reads */
+		return NULL;
+	if (!prep->fill)
+		return "a missing value, and the model's weights know no means: it was trained without --missing mean";
+	return t->table.stays ? "a missing value, and a file this large is used as it is" : NULL;
 }
 
 /* As the rows were that a model was trained on. */
-static ir_status scale_as(const le_source *src, const le_scale *scale, le_data *t, ir_diag *d)
+static ir_status prepare_as(const le_source *src, const le_prep *prep, le_data *t, ir_diag *d)
 {
 	char text[160];
+	const char *gap = why_gap(src, prep, t);
 	ir_status s = IR_OK;
 
-	if (scale->width && scale->width != t->table.width) {
-		snprintf(text, sizeof text, "rows of %lld values, the model's scaling is for %lld", (long long)t->table.width,
-			 (long long)scale->width);
+	if (prep->width && prep->width != t->table.width) {
+		snprintf(text, sizeof text, "rows of %lld values, the model was trained on rows of %lld", (long long)t->table.width,
+			 (long long)prep->width);
 		return le_complain(d, IR_EINPUT, src->data, text);
 	}
-	if (scale->width && (s = widen(src->data, &t->table, d)) == IR_OK) {
-		le_scale_copy(scale, &t->scale);
+	if (prep->scale.width && (s = widen(src->data, &t->table, d)) == IR_OK) {
+		le_scale_copy(&prep->scale, &t->scale);
 		t->unit = false;
 	}
 	if (s == IR_OK && t->table.dtype == IR_F32)
-		s = check_values(src->data, t, scale->width > 0, d);
-	if (s == IR_OK && scale->width)
-		scale_table(t);
+		s = check_values(src->data, t, gap, d);
+	if (s == IR_OK && t->scale.width)
+		s = scale_table(src->data, t, d);
+	else if (s == IR_OK && t->table.dtype == IR_F32 && !gap)
+		le_fill_missing(t, prep->fill);
 	return s;
 }
 
 /* Floats are checked, filled in and scaled, by what the training rows say. */
-static ir_status prepare(const le_source *src, const le_scale *given, le_data *t, ir_diag *d)
+static ir_status prepare(const le_source *src, le_data *t, ir_diag *d)
 {
 	bool fill = src->missing && !strcmp(src->missing, "mean"), standard = src->scale && !strcmp(src->scale, "standard");
 	le_facts f;
 	ir_status s = IR_OK;
 
-	t->unit = t->table.dtype == IR_U8;
-	if (given)
-		return scale_as(src, given, t, d);
 	if (t->unit && !standard)
 		return IR_OK;
 	if (t->unit && (s = widen(src->data, &t->table, d)) != IR_OK)
 		return s;
-	if (fill && t->table.map)
+	if (fill && t->table.stays)
 		return le_complain(d, IR_EINPUT, src->data, "a file this large is used as it is: --missing mean needs it in memory");
-	if ((s = check_values(src->data, t, fill, d)) != IR_OK)
+	if ((s = check_values(src->data, t, fill ? NULL : GAP, d)) != IR_OK)
 		return s;
-	f = le_facts_of(t);
+	if ((s = le_facts_of(src->data, t, &f, d)) != IR_OK)
+		return le_facts_free(&f), s;
 	t->unit = f.low >= 0 && f.high <= 1 && !standard;
+	t->fill = fill ? le_means_of(&f, t->table.width) : NULL;
 	if (!t->unit && (standard || !src->scale || !strcmp(src->scale, "auto"))) {
 		le_scale_fit(&f, t->table.width, &t->scale);
-		scale_table(t);
+		s = scale_table(src->data, t, d);
 	} else if (fill) {
-		le_fill_missing(t, &f);
+		le_fill_missing(t, t->fill);
 	}
 	le_facts_free(&f);
-	return IR_OK;
+	return s;
 }
 
 /* ---- the key ----------------------------------------------------------------------------------------------------------------- */
 
-static ir_key table_key(const le_data *t)
+static ir_status find_table_key(const char *path, le_data *t, ir_diag *d)
 {
 	uint64_t bytes = (uint64_t)(t->table.rows * t->table.width) * ir_dtype_size(t->table.dtype);
-	const char *p = t->table.data;
 	ir_key k[2] = {{0}};
+	void *room;
+	ir_status s = IR_OK;
 
-	if (!t->table.map)
-		return ir_hash(p, bytes);
-	for (uint64_t at = 0; at < bytes; at += HASHED) { /* a chain, so that pages may go in between */
-		k[1] = ir_hash(p + at, bytes - at < HASHED ? bytes - at : HASHED);
+	if (!t->table.stays)
+		return t->table_key = ir_hash(t->table.data, bytes), IR_OK;
+	if (rt_alloc(HASHED, &room) != IR_OK)
+		return le_complain(d, IR_ENOMEM, path, ir_status_text(IR_ENOMEM));
+	for (uint64_t at = 0; s == IR_OK && at < bytes; at += HASHED) { /* a chain, so that a part is enough at a time */
+		uint64_t n = bytes - at < HASHED ? bytes - at : HASHED;
+
+		s = le_table_exact(path, &t->table, at, room, n, d);
+		k[1] = ir_hash(room, s == IR_OK ? n : 0);
 		k[0] = ir_hash(k, sizeof k);
-		le_data_release(t);
 	}
-	return k[0];
+	rt_free(room, HASHED);
+	t->table_key = k[0];
+	return s;
 }
 
-/* Bytes of the table, its shape, the three lists, and how the bytes of a mapped one are scaled. */
+/* Bytes of the table, its shape, the three lists, and how the bytes of one that stays in its file are scaled. */
 ir_key le_content_key(const le_data *t)
 {
 	struct {
@@ -428,13 +460,13 @@ ir_key le_content_key(const le_data *t)
 	ir_key part[3];
 
 	memset(&k, 0, sizeof k);
-	k.table = table_key(t);
+	k.table = t->table_key;
 	k.train = ir_hash(t->train, t->ntrain * sizeof *t->train);
 	k.val = ir_hash(t->val, t->nval * sizeof *t->val);
 	k.test = ir_hash(t->test, t->ntest * sizeof *t->test);
 	k.dtype = t->table.dtype, k.rows = t->table.rows, k.width = t->table.width;
 	part[0] = ir_hash(&k, sizeof k);
-	if (!t->table.map || !t->scale.width)
+	if (!t->table.stays || !t->scale.width)
 		return part[0];
 	part[1] = ir_hash(t->scale.mean, (size_t)t->scale.width * sizeof *t->scale.mean);
 	part[2] = ir_hash(t->scale.std, (size_t)t->scale.width * sizeof *t->scale.std);
@@ -443,41 +475,55 @@ ir_key le_content_key(const le_data *t)
 
 /* ---- loading -------------------------------------------------------------------------------------------------------------------- */
 
-/* given: NULL, or the scaling of a trained model; then a few rows are enough, and all are training rows. */
-static ir_status load(const le_source *src, const le_scale *given, uint64_t seed, int64_t limit_train, le_data *t, ir_diag *d)
+/* A file without a header has the names that the model knows. */
+static void take_names(const le_prep *prep, le_table *t)
+{
+	if (!prep->column || t->column || t->width != prep->width)
+		return;
+	t->column = ir_xmalloc((size_t)t->width, sizeof *t->column);
+	for (int64_t i = 0; i < t->width; i++)
+		t->column[i] = le_text_copy(prep->column[i]);
+}
+
+/* prep: NULL, or of a trained model; then a few rows are enough. */
+static ir_status load(const le_source *src, const le_prep *prep, uint64_t seed, int64_t limit_train, le_data *t, ir_diag *d)
 {
 	int64_t part[3] = {0};
 	int32_t class;
 	le_split split;
-	ir_status s = check(src, &split, d);
+	ir_status s = le_source_check(src, d);
 
 	if (s == IR_OK)
-		s = strcmp(src->data, "fashion-mnist") ? read_files(src, t, part, d) : load_fashion(t, part, d);
+		s = strcmp(src->data, "fashion-mnist") ? read_files(src, prep, t, part, d) : load_fashion(t, part, d);
 	if (s == IR_OK)
 		s = find_class(src, t, &class, d);
-	if (s == IR_OK && part[0] < 3 && !given)
+	if (s == IR_OK && part[0] < 3 && !prep)
 		s = le_complain(d, IR_EINPUT, src->data, "needs at least 3 rows, for training, validation and test");
 	if (s == IR_OK && t->table.rows > UINT32_MAX)
 		s = le_complain(d, IR_EINPUT, src->data, "has more than 2^32 - 1 rows");
 	if (s != IR_OK)
 		return s;
 	t->name = le_text_copy(src->data);
-	if (part[0] < 3)
-		t->train = le_count_up(0, t->ntrain = (size_t)part[0]);
-	else
-		le_split_rows(t, &split, part, class, seed, limit_train);
-	if (t->ntrain < 1)
+	if (!le_split_parse(src->split, &split) || (part[0] < 3 && !src->split))
+		split = (le_split){0}; /* too few to be divided */
+	le_split_rows(t, &split, part, class, seed, limit_train);
+	if (t->ntrain < 1 && !prep)
 		return le_complain(d, IR_EINPUT, src->data, "no row is left for training");
-	s = prepare(src, given, t, d);
+	t->unit = t->table.dtype == IR_U8;
+	if (prep)
+		take_names(prep, &t->table);
+	s = prep ? prepare_as(src, prep, t, d) : prepare(src, t, d);
+	if (s == IR_OK)
+		s = find_table_key(src->data, t, d);
 	if (s == IR_OK)
 		t->key = le_content_key(t);
 	return s;
 }
 
-ir_status le_data_open(const le_source *src, const le_scale *scale, uint64_t seed, int64_t limit_train, le_data *out, ir_diag *d)
+ir_status le_data_open(const le_source *src, const le_prep *prep, uint64_t seed, int64_t limit_train, le_data *out, ir_diag *d)
 {
 	le_data t = {0};
-	ir_status s = load(src, scale, seed, limit_train, &t, d);
+	ir_status s = load(src, prep, seed, limit_train, &t, d);
 
 	*out = (le_data){0};
 	if (s == IR_OK)
@@ -497,9 +543,11 @@ void le_data_free(le_data *t)
 {
 	if (t->map) {
 		munmap(t->map, t->map_bytes);
-		if (t->table.map)
-			le_table_unmap(&t->table);
+		if (t->table.stays)
+			close(t->table.fd);
+		free(t->table.column);
 		t->scale = (le_scale){0};
+		t->fill = NULL;
 	} else {
 		le_table_free(&t->table);
 		free(t->name);
@@ -508,6 +556,7 @@ void le_data_free(le_data *t)
 		free(t->test);
 	}
 	le_scale_free(&t->scale);
+	free(t->fill);
 	free(t->label);
 	for (int64_t i = 0; i < t->nclass; i++)
 		free(t->class_name[i]);

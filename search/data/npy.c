@@ -257,19 +257,27 @@ static ir_status read_header(le_file *f, char text[MAX_HEADER], size_t *n)
 	return le_file_exact(f, text, *n, "the header");
 }
 
+/* Large, and already as a table is in memory. */
+static bool stays_there(const le_file *f, const array *a)
+{
+	bool same = !strcmp(a->e->text, "u1") || (!strcmp(a->e->text, "f4") && !a->big_endian && a->base % sizeof(float) == 0);
+
+	return !f->from && !f->compressed && f->size >= le_stays_from && same && (!a->fortran || a->width == 1);
+}
+
 /* Rows and width of what the sizes say, with every product checked, and the length of the file against it. */
 static ir_status check_sizes(const le_file *f, array *a)
 {
 	uint64_t count = 1, bytes, out;
 
 	for (int i = 0; i < a->rank; i++) /* none is 0 */
-		if (__builtin_mul_overflow(count, a->dim[i], &count) || count > LE_MAX_BYTES)
-			return le_file_fail(f, IR_EINPUT, "the sizes (header at byte offset 8) multiply to more than 2^33");
+		if (__builtin_mul_overflow(count, a->dim[i], &count) || count > LE_MAX_STAYS)
+			return le_file_fail(f, IR_EINPUT, "the sizes (header at byte offset 8) multiply to more than 2^40");
 	a->rows = a->dim[0];
 	a->width = count / a->rows;
 	bytes = count * (uint64_t)a->e->size;
 	out = strcmp(a->e->text, "u1") == 0 ? count : count * sizeof(float);
-	if (out > LE_MAX_BYTES)
+	if (out > (stays_there(f, a) ? LE_MAX_STAYS : LE_MAX_BYTES))
 		return le_file_fail(f, IR_EINPUT, "%llu elements (header at byte offset 8) take more than 2^33 bytes",
 				    (unsigned long long)count);
 	if (a->width > LE_MAX_DIM)
@@ -446,14 +454,6 @@ static ir_status reorder(const le_file *f, const array *a, le_table *t)
 	return IR_OK;
 }
 
-/* Large, and already as a table is in memory. */
-static bool stays_there(const le_file *f, const array *a)
-{
-	bool same = !strcmp(a->e->text, "u1") || (!strcmp(a->e->text, "f4") && !a->big_endian && a->base % sizeof(float) == 0);
-
-	return !f->from && !f->compressed && f->size >= le_map_from && same && (!a->fortran || a->width == 1);
-}
-
 ir_status le_npy_read_from(le_file *f, le_table *out)
 {
 	array a;
@@ -467,7 +467,7 @@ ir_status le_npy_read_from(le_file *f, le_table *out)
 	if (a.rank == 3)
 		t.shape[0] = (int64_t)a.dim[1], t.shape[1] = (int64_t)a.dim[2];
 	if (stays_there(f, &a)) {
-		s = le_table_map(f->path, a.base, &t, f->d);
+		s = le_table_leave(f->path, a.base, &t, f->d);
 		*out = t;
 		return s;
 	}

@@ -67,7 +67,7 @@ static ir_status check_length(const le_file *f, le_table *t)
 				    "file at %llu", row, whole * row, (unsigned long long)f->size);
 	if (whole == 0)
 		return le_file_fail(f, IR_EINPUT, "no rows: the file ends at byte offset 0");
-	if (whole > LE_MAX_DIM || f->size > LE_MAX_MAPPED)
+	if (whole > LE_MAX_DIM || f->size > LE_MAX_STAYS)
 		return le_file_fail(f, IR_EINPUT, "a table of more than 2^40 bytes or 2^31-1 rows: the file ends at byte offset %llu",
 				    (unsigned long long)f->size);
 	t->rows = (int64_t)whole;
@@ -98,8 +98,8 @@ ir_status le_raw_read(const char *path, const char *spec, le_table *out, ir_diag
 	if (s == IR_OK)
 		s = check_length(&f, &t);
 	if (s == IR_OK)
-		s = f.size < le_map_from ? le_file_rest(&f, f.size, &t.data) : le_table_map(path, 0, &t, d);
-	if (s == IR_OK && t.dtype == IR_F32 && !t.map) /* of a mapped one, whoever reads all of it anyhow */
+		s = f.size < le_stays_from ? le_file_rest(&f, f.size, &t.data) : le_table_leave(path, 0, &t, d);
+	if (s == IR_OK && t.dtype == IR_F32 && !t.stays) /* else by whoever reads all of it anyhow */
 		s = check_finite(&f, &t);
 	if (s == IR_OK)
 		*out = t;

@@ -92,35 +92,55 @@ bool le_scale_parse(const char *text, le_scale *out)
 
 /* ---- fitting ------------------------------------------------------------------------------------------------------- */
 
-#define RELEASE 4096 /* rows between two releases of a mapped file's pages */
-
-le_facts le_facts_of(const le_data *t)
+size_t le_piece(const le_data *t)
 {
-	int64_t w = t->table.width;
-	le_facts f = {.low = INFINITY, .high = -INFINITY, .sum = ir_xmalloc((size_t)w, sizeof(double)),
-		      .square = ir_xmalloc((size_t)w, sizeof(double)), .seen = ir_xmalloc((size_t)w, sizeof(int64_t)),
-		      .from = ir_xmalloc((size_t)w, sizeof(double))};
-	const float *data = t->table.data;
+	size_t rows = LE_PIECE_BYTES / ((size_t)t->table.width * sizeof(float));
 
-	for (size_t r = 0; r < t->ntrain; r++) {
-		const float *x = data + (int64_t)t->train[r] * w;
+	return rows ? rows : 1;
+}
 
-		for (int64_t i = 0; i < w; i++) {
-			double v = x[i];
+ir_status le_rows_at(const char *path, const le_data *t, int64_t from, int64_t n, float *room, const float **out, ir_diag *d)
+{
+	size_t row = (size_t)t->table.width * sizeof *room;
 
-			if (isnan(v))
-				continue;
-			if (!f.seen[i]++)
-				f.from[i] = v; /* squares of differences from any value of the column: no cancellation to fear */
-			f.low = fmin(f.low, v);
-			f.high = fmax(f.high, v);
-			f.sum[i] += v - f.from[i];
-			f.square[i] += (v - f.from[i]) * (v - f.from[i]);
-		}
-		if (r % RELEASE == RELEASE - 1)
-			le_data_release(t);
+	*out = t->table.stays ? room : (const float *)t->table.data + from * t->table.width;
+	return t->table.stays ? le_table_exact(path, &t->table, (uint64_t)from * row, room, (size_t)n * row, d) : IR_OK;
+}
+
+static void see_row(le_facts *f, const float *x, int64_t width)
+{
+	for (int64_t i = 0; i < width; i++) {
+		double v = x[i];
+
+		if (isnan(v))
+			continue;
+		if (!f->seen[i]++)
+			f->from[i] = v; /* squares of differences from any value of the column: no cancellation to fear */
+		f->low = fmin(f->low, v);
+		f->high = fmax(f->high, v);
+		f->sum[i] += v - f->from[i];
+		f->square[i] += (v - f->from[i]) * (v - f->from[i]);
 	}
-	return f;
+}
+
+ir_status le_facts_of(const char *path, const le_data *t, le_facts *out, ir_diag *d)
+{
+	int64_t w = t->table.width, most = (int64_t)le_piece(t), rows = t->table.rows;
+	float *room = t->table.stays ? ir_xmalloc((size_t)(most * w), sizeof *room) : NULL;
+	ir_status s = IR_OK;
+
+	*out = (le_facts){.low = INFINITY, .high = -INFINITY, .sum = ir_xmalloc((size_t)w, sizeof(double)),
+			  .square = ir_xmalloc((size_t)w, sizeof(double)), .seen = ir_xmalloc((size_t)w, sizeof(int64_t)),
+			  .from = ir_xmalloc((size_t)w, sizeof(double))};
+	for (int64_t at = 0, r = 0; s == IR_OK && at < rows && r < (int64_t)t->ntrain; at += most) { /* both ascend */
+		const float *x;
+
+		s = le_rows_at(path, t, at, rows - at < most ? rows - at : most, room, &x, d);
+		for (; s == IR_OK && r < (int64_t)t->ntrain && t->train[r] < at + most; r++)
+			see_row(out, x + (t->train[r] - at) * w, w);
+	}
+	free(room);
+	return s;
 }
 
 void le_facts_free(le_facts *f)
@@ -150,8 +170,17 @@ void le_scale_fit(const le_facts *f, int64_t width, le_scale *out)
 	}
 }
 
+double *le_means_of(const le_facts *f, int64_t width)
+{
+	double *mean = ir_xmalloc((size_t)width, sizeof *mean);
+
+	for (int64_t i = 0; i < width; i++)
+		mean[i] = f->from[i] + mean_of(f, i);
+	return mean;
+}
+
 /* A missing value becomes its column's mean, without any other change. */
-void le_fill_missing(le_data *t, const le_facts *f)
+void le_fill_missing(le_data *t, const double *mean)
 {
 	float *data = t->table.data;
 	int64_t w = t->table.width;
@@ -159,26 +188,17 @@ void le_fill_missing(le_data *t, const le_facts *f)
 	for (int64_t r = 0; r < t->table.rows; r++)
 		for (int64_t i = 0; i < w; i++)
 			if (isnan(data[r * w + i]))
-				data[r * w + i] = (float)(f->from[i] + mean_of(f, i));
+				data[r * w + i] = (float)mean[i];
 }
 
 /* ---- how much there is to explain -------------------------------------------------------------------------------------- */
-
-#define PIECE_BYTES ((size_t)4 << 20) /* of rows that are looked at together */
-
-static size_t piece(const le_data *t)
-{
-	size_t rows = PIECE_BYTES / ((size_t)t->table.width * sizeof(float));
-
-	return rows ? rows : 1;
-}
 
 /* Adds to each column's sum the values of these rows, or their squared distances from mean. */
 static void add_rows(const le_data *t, const uint32_t *idx, size_t n, const double *mean, float *x, double *sum)
 {
 	int64_t w = t->table.width;
 
-	for (size_t at = 0, most = piece(t); at < n; at += most) {
+	for (size_t at = 0, most = le_piece(t); at < n; at += most) {
 		size_t now = n - at < most ? n - at : most;
 
 		le_data_rows(t, idx + at, now, x);
@@ -195,7 +215,7 @@ double le_data_variance(const le_data *t, const uint32_t *idx, size_t n)
 {
 	size_t w = (size_t)t->table.width;
 	double *mean = ir_xmalloc(w, sizeof *mean), *square = ir_xmalloc(w, sizeof *square), sum = 0;
-	float *x = ir_xmalloc(piece(t) * w, sizeof *x);
+	float *x = ir_xmalloc(le_piece(t) * w, sizeof *x);
 
 	add_rows(t, t->train, t->ntrain, NULL, x, mean);
 	for (size_t i = 0; i < w; i++)

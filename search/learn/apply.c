@@ -100,8 +100,7 @@ static cc_precision precision_of(const le_weights *w)
 	return CC_PRECISION_F32;
 }
 
-/* Elements per row of the output; 0: there is none. */
-static int64_t row_width(const ir_func *f, const char *name)
+int64_t le_row_width(const ir_func *f, const char *name)
 {
 	const ir_output *o = ir_find_output(f, name);
 	int64_t n = 1;
@@ -120,7 +119,7 @@ static ir_status check_output(le_applier *a, const char *name, int64_t width)
 
 	if (!o)
 		return ir_report(a->run.d, (ir_loc){0}, IR_E_no_output, f->name, name), IR_EINPUT;
-	if (is_rows(t) && (!width || row_width(f, name) == width))
+	if (is_rows(t) && (!width || le_row_width(f, name) == width))
 		return IR_OK;
 	ir_report(a->run.d, f->ins[o->ref].loc, IR_E_no_row, name, ir_type_text(a->run.arena, t));
 	return IR_EINPUT;
@@ -131,7 +130,7 @@ static ir_status choose_outputs(le_applier *a, unsigned want)
 	size_t n = 0;
 	ir_status s = IR_OK;
 
-	a->latent = (result){.name = IR_OUT_LATENT, .width = row_width(a->run.model, IR_OUT_LATENT)};
+	a->latent = (result){.name = IR_OUT_LATENT, .width = le_row_width(a->run.model, IR_OUT_LATENT)};
 	a->reconstruction = (result){.name = IR_OUT_RECONSTRUCTION, .width = a->run.feed.width};
 	if (want & LE_LATENT) {
 		s = check_output(a, IR_OUT_LATENT, 0);

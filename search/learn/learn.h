@@ -36,9 +36,11 @@ typedef struct le_weights {
  * The order of the tensors is kept: it is that of their data in the file, and among empty ones that of the header. */
 IR_MUSTUSE ir_status le_weights_read(const char *path, le_weights *out, ir_diag *d);
 IR_MUSTUSE ir_status le_weights_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, ir_diag *d);
-/* Weights of a trained model: n pairs of metadata, at most 7, and the scaling of its rows (width 0: none), without which they mean nothing. */
-IR_MUSTUSE ir_status le_model_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, const le_scale *scale,
+/* Weights of a trained model: n pairs of metadata, at most 5, and what it expects of its rows, without which they mean nothing. */
+IR_MUSTUSE ir_status le_model_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, const le_data *data,
 				    ir_diag *d);
+/* That again, to be freed; path names the file in the message if it is damaged (IR_EINPUT). */
+IR_MUSTUSE ir_status le_model_prep(const char *path, const le_weights *w, le_prep *out, ir_diag *d);
 void le_weights_free(le_weights *w);
 ir_key le_weights_key(const le_weights *w); /* hash of names, shapes and bits, in their order; not of the metadata */
 const char *le_weights_meta(const le_weights *w, const char *key); /* NULL if absent */
@@ -103,8 +105,9 @@ IR_MUSTUSE ir_status le_train(cc_context *c, const ir_module *m, const le_data *
 			      le_progress *progress, void *ctx, le_result *out, ir_diag *d);
 void le_result_free(le_result *r);
 
-/* A reconstruction that ends in a sigmoid cannot follow data outside [0, 1]: a warning with its place. */
-void le_warn_range(const ir_module *m, const le_data *data, ir_diag *d);
+/* Warnings with their places: a reconstruction that ends in a sigmoid cannot follow data outside [0, 1]; a latent as wide as a
+ * row compresses nothing. */
+void le_warn_model(const ir_module *m, const le_data *data, ir_diag *d);
 
 /* The gradients (before clipping) that the first step of le_train would compute, named like the params. */
 IR_MUSTUSE ir_status le_gradients(cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,

@@ -79,6 +79,8 @@ IR_MUSTUSE ir_status le_run_weights(const le_run *r, le_weights *out);
 
 le_leaf *le_run_leaf(const le_run *r, const char *name); /* NULL if absent */
 
+int64_t le_row_width(const ir_func *f, const char *name); /* elements per row of the output of this name; 0: there is none */
+
 /* ---- steps.c ------------------------------------------------------------------------------------------------ */
 
 /* A run and what its steps are given. Large: on the heap. */

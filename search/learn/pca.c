@@ -383,7 +383,7 @@ ir_status le_floor_fit(const le_data *t, int threads, le_pca **out)
 	ir_status s;
 
 	*out = NULL;
-	if (!le_data_staged(t))
+	if (!le_data_staged(t) || t->table.width > MAX_WIDTH) /* which is refused there, before any row is copied */
 		return le_pca_fit(&t->table, t->train, t->ntrain, threads, out);
 	if ((s = new_piece(t, n, &some)) != IR_OK)
 		return s;

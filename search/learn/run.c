@@ -244,13 +244,26 @@ static ir_status build_step(le_run *r, bool grads)
 	return s;
 }
 
+static ir_status check_batch(const le_run *r)
+{
+	char text[120];
+
+	if (r->cfg->batch >= 1 && (uint64_t)r->cfg->batch <= r->data->ntrain)
+		return IR_OK;
+	snprintf(text, sizeof text, "a batch of %lld rows does not fit the training set of %zu", (long long)r->cfg->batch,
+		 r->data->ntrain);
+	return le_complain(r->d, IR_EINPUT, r->data->name, text);
+}
+
 /* What training and judging have in common: the entry of m. */
-static ir_status find_model(le_run *r, cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
+static ir_status find_model(le_run *r, cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg, bool trains,
 			    ir_diag *d)
 {
 	ir_status s;
 
 	*r = (le_run){.context = c, .data = data, .cfg = cfg, .d = d, .arena = ar_open()};
+	if (trains && (s = check_batch(r)) != IR_OK) /* the stage's size follows from it */
+		return s;
 	s = open_stage(r);
 	if (s != IR_OK)
 		return s;
@@ -266,17 +279,10 @@ static ir_status find_model(le_run *r, cc_context *c, const ir_module *m, const 
 ir_status le_run_open(le_run *r, cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg,
 		      bool grads, ir_diag *d)
 {
-	char text[120];
-	ir_status s = find_model(r, c, m, data, cfg, d);
+	ir_status s = find_model(r, c, m, data, cfg, true, d);
 
 	if (s != IR_OK)
 		return s;
-	if (cfg->batch < 1 || (uint64_t)cfg->batch > data->ntrain) {
-		snprintf(text, sizeof text, "a batch of %lld rows does not fit the training set of %zu",
-			 (long long)cfg->batch, data->ntrain);
-		ir_report(d, (ir_loc){0}, IR_E_file, data->name, text);
-		return IR_EINPUT;
-	}
 	s = build_step(r, grads);
 	if (s == IR_OK)
 		s = bind_extra(r);
@@ -287,7 +293,7 @@ ir_status le_run_open(le_run *r, cc_context *c, const ir_module *m, const le_dat
 
 ir_status le_run_open_eval(le_run *r, cc_context *c, const ir_module *m, const le_data *data, const le_config *cfg, ir_diag *d)
 {
-	ir_status s = find_model(r, c, m, data, cfg, d);
+	ir_status s = find_model(r, c, m, data, cfg, false, d);
 	ir_func *f = s == IR_OK ? bind_model(r, 1) : NULL; /* params know no batch: any will do */
 
 	if (s != IR_OK)

@@ -436,6 +436,12 @@ static const rt_tensor *find_any(void *weights, const char *name)
 	return le_weights_find(weights, name);
 }
 
+static const char *rows_of(void *weights)
+{
+	return le_weights_meta(weights, "scaling") ? "Rows of the input and of the reconstruction are standardised: (value - mean) / std, column by column. The numbers are\n"
+						     " * under \"scaling\" in the metadata of the weights, the first bytes of their file." : NULL;
+}
+
 static void free_any(void *weights)
 {
 	if (weights)
@@ -443,24 +449,39 @@ static void free_any(void *weights)
 	free(weights);
 }
 
-const cc_weight_reader le_weight_reader = {read_any, find_any, free_any};
+const cc_weight_reader le_weight_reader = {read_any, find_any, rows_of, free_any};
 
-ir_status le_model_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, const le_scale *scale,
+/* ---- of a trained model ------------------------------------------------------------------------------------- */
+
+ir_status le_model_write(const char *path, const le_weights *w, const char *const *metadata, size_t n, const le_data *data,
 			 ir_diag *d)
 {
 	const char *pair[16];
-	ir_str scaling;
+	ir_str text[LE_PREP_TEXTS];
 	ir_status s;
 
-	IR_ASSERT(n <= 7, "%zu pairs of metadata", n);
-	sb_init(&scaling);
+	IR_ASSERT(n + LE_PREP_TEXTS <= 8, "%zu pairs of metadata", n);
 	memcpy(pair, metadata, 2 * n * sizeof *pair);
-	if (scale->width) {
-		le_scale_print(scale, &scaling);
-		pair[2 * n] = "scaling", pair[2 * n + 1] = scaling.s;
-		n++;
+	for (size_t i = 0; i < LE_PREP_TEXTS; i++) {
+		sb_init(&text[i]);
+		pair[2 * n] = le_prep_print(data, i, &text[i]);
+		pair[2 * n + 1] = text[i].s;
+		n += text[i].n > 0;
 	}
 	s = le_weights_write(path, w, pair, n, d);
-	sb_fini(&scaling);
+	for (size_t i = 0; i < LE_PREP_TEXTS; i++)
+		sb_fini(&text[i]);
 	return s;
+}
+
+static const char *meta_of(const void *w, const char *key)
+{
+	return le_weights_meta(w, key);
+}
+
+ir_status le_model_prep(const char *path, const le_weights *w, le_prep *out, ir_diag *d)
+{
+	if (le_prep_parse(meta_of, w, out))
+		return IR_OK;
+	return le_complain(d, IR_EINPUT, path, "what the weights say of the model's rows (scaling, columns, missing) is damaged");
 }

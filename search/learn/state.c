@@ -116,7 +116,7 @@ static ir_status check_settings(const le_steps *st, const le_weights *w)
 	for (size_t i = 0; i < now.n; i++) {
 		const char *name = now.pair[2 * i], *is = now.pair[2 * i + 1], *was = le_weights_meta(w, name);
 
-		if (was && !strcmp(was, is))
+		if (was ? !strcmp(was, is) : !strcmp(name, "steps")) /* without them it is of another schedule, which is named */
 			continue;
 		complain(st, name, was ? was : "nothing", is);
 		s = IR_EINPUT;

@@ -199,13 +199,16 @@ void le_result_free(le_result *r)
 	*r = (le_result){0};
 }
 
-void le_warn_range(const ir_module *m, const le_data *data, ir_diag *d)
+void le_warn_model(const ir_module *m, const le_data *data, ir_diag *d)
 {
 	const ir_func *f = ir_module_find(m, IR_ENTRY);
-	const ir_output *y = f ? ir_find_output(f, IR_OUT_RECONSTRUCTION) : NULL;
+	const ir_output *y = f ? ir_find_output(f, IR_OUT_RECONSTRUCTION) : NULL, *z = f ? ir_find_output(f, IR_OUT_LATENT) : NULL;
+	int64_t latent = z ? le_row_width(f, IR_OUT_LATENT) : 0;
 
 	if (y && !data->unit && f->ins[y->ref].op == IR_sigmoid)
 		ir_report(d, f->ins[y->ref].loc, IR_E_range, ir_op_info(IR_sigmoid)->name);
+	if (latent >= data->table.width)
+		ir_report(d, f->ins[z->ref].loc, IR_E_wide_latent, (long long)latent, (long long)data->table.width);
 }
 
 /* ---- gradients of the first step ------------------------------------------------------------------------------ */

@@ -31,12 +31,14 @@ static void find_limits(se_report *r, double limit[CLASSES])
 		limit[k] = sorted[k * g->n / CLASSES];
 }
 
-/* Are there labels, and few enough for as many colours? */
+/* Are there labels, and few enough for as many colours? All rows that are shown are of one file, which has labels or none:
+ * --labels FILE has none for the rows of --val. */
 static bool by_label(const se_report *r)
 {
-	const le_data *t = &r->gallery->data;
+	const se_gallery *g = r->gallery;
+	const le_data *t = &g->data;
 
-	return t->label && t->nclass > 1 && t->nclass <= MAX_LABELS;
+	return t->label && t->nclass > 1 && t->nclass <= MAX_LABELS && g->n && t->label[g->row[0]] >= 0;
 }
 
 static void draw_labels(se_report *r, se_plot *p)

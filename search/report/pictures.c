@@ -35,15 +35,14 @@ static ir_status find_weights(se_report *r, se_gallery *g)
 
 static ir_status load_data(se_report *r, se_gallery *g)
 {
-	const se_study *s = r->study;
-	char key[IR_KEY_CHARS];
-	ir_status st = se_study_data(s, r->a, &g->data, g->d);
+	le_prep prep;
+	ir_status st = le_model_prep("weights", &g->weights, &prep, g->d);
 
+	if (st == IR_OK)
+		st = se_study_data(r->study, &prep, r->a, &g->data, g->d);
+	le_prep_free(&prep);
 	if (st != IR_OK)
 		return st;
-	ir_key_print(g->data.key, key);
-	if (strcmp(key, s->data_key))
-		return se_refuse_file(g->d, g->data.name, IR_EINPUT, "the data have changed since the study began");
 	return g->data.nval ? IR_OK : se_refuse_file(g->d, g->data.name, IR_EINPUT, "there are no validation rows");
 }
 

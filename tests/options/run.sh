@@ -52,11 +52,11 @@ says 65 'unexpected character' check rows.idx
 
 # -- opt
 says 0 simplify opt -p help
-says 65 'unknown pass' opt step.gm -p nosuch
+says 64 'unknown pass' opt step.gm -p nosuch
 says 0 exp opt step.gm --func plain
 says 65 nosuch opt step.gm --func nosuch
-says 65 'unknown pass' opt step.gm -p cse --dump-after nosuch
-says 65 'unknown pass' opt step.gm -p cse --stop-after nosuch
+says 64 'unknown pass' opt step.gm -p cse --dump-after nosuch
+says 64 'unknown pass' opt step.gm -p cse --stop-after nosuch
 says 0 'after cse|cse' opt step.gm --batch 4 -p cse,dce --dump-after all
 says 0 grad opt step.gm --batch 4 -p default --dump-changed
 says 0 func opt step.gm --batch 4 -p simplify,fold,cse,dce --time-passes

@@ -118,7 +118,7 @@ static void labels_and_drops(void **state)
 {
 	const char *text = "id,x,kind,y\nr1,1,cat,2\nr2,3,dog,4\nr3,5,\"a cat\",6\nr4,7,cat,8\n";
 	const float want[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-	const le_csv_options ways[] = {{"kind", "id"}, {"3", "1"}, {"kind", "1"}};
+	const le_csv_options ways[] = {{.label = "kind", .drop = "id"}, {.label = "3", .drop = "1"}, {.label = "kind", .drop = "1"}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
@@ -142,7 +142,7 @@ static void labels_and_drops(void **state)
 
 static void classes_in_order(void **state)
 {
-	const le_csv_options o = {"k", NULL};
+	const le_csv_options o = {.label = "k"};
 	le_labels l;
 	le_table t = read_text("k,x\n10,0\n9,0\n-1,0\n9,0\n010,0\n", &o, &l, false);
 
@@ -165,7 +165,7 @@ static void classes_in_order(void **state)
 /* Names go before numbers, and numbers are used where no name fits. */
 static void columns_called_by_numbers(void **state)
 {
-	const le_csv_options o = {"2", NULL};
+	const le_csv_options o = {.label = "2"};
 	le_labels l;
 	le_table t = read_text("2,a,b\n7,8,9\n", &o, &l, false);
 

@@ -19,9 +19,9 @@ static char dir[] = "/tmp/gm-load-XXXXXX";
 
 static const char *path_of(const char *name)
 {
-	static char path[4][64];
+	static char path[32][64];
 	static int next;
-	char *p = path[next++ % 4];
+	char *p = path[next++ % 32];
 
 	snprintf(p, sizeof path[0], "%s/%s", dir, name);
 	return p;
@@ -238,7 +238,7 @@ static void files_that_stay(void **state)
 	fwrite(x, sizeof x, 1, f);
 	fclose(f);
 	read = good(&s);
-	le_map_from = 1;
+	le_stays_from = 1;
 	map = good(&s);
 	assert_true(le_data_staged(&map) && !le_data_staged(&read));
 	assert_int_equal(map.ntrain, read.ntrain);
@@ -260,7 +260,7 @@ static void files_that_stay(void **state)
 	assert_int_equal(le_data_map(fd, &again, d), IR_EINPUT);
 	assert_non_null(strstr(ir_diag_get(d, 0)->text, "has changed"));
 	close(fd);
-	le_map_from = (uint64_t)1 << 29;
+	le_stays_from = (uint64_t)1 << 29;
 	le_data_free(&map);
 	le_data_free(&read);
 	ir_diag_free(d);
@@ -268,20 +268,215 @@ static void files_that_stay(void **state)
 	assert_int_equal(rt_live_bytes(), 0);
 }
 
+/* What reads all of a file that stays where it is must live through its end coming nearer. */
+static void files_that_are_cut_short(void **state)
+{
+	const char *path = path_of("cut.f32");
+	float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, room[8];
+	le_data t = {.table = {.dtype = IR_F32, .rows = 4, .width = 2}, .train = le_count_up(0, 4), .ntrain = 4};
+	ir_diag *d = ir_diag_new();
+	FILE *f = fopen(path, "w");
+	const float *at_all;
+	le_facts facts;
+
+	(void)state;
+	fwrite(x, sizeof x, 1, f);
+	fclose(f);
+	assert_int_equal(le_table_leave(path, 0, &t.table, d), IR_OK);
+	assert_int_equal(le_rows_at(path, &t, 1, 3, room, &at_all, d), IR_OK);
+	assert_memory_equal(at_all, x + 2, 6 * sizeof *x);
+	assert_int_equal(le_facts_of(path, &t, &facts, d), IR_OK);
+	assert_true(facts.low == 1 && facts.high == 8);
+	le_facts_free(&facts);
+	assert_int_equal(truncate(path, 20), 0);
+	assert_int_equal(le_rows_at(path, &t, 1, 3, room, &at_all, d), IR_EINPUT);
+	assert_int_equal(le_facts_of(path, &t, &facts, d), IR_EINPUT);
+	le_facts_free(&facts);
+	assert_int_equal(ir_diag_size(d), 2);
+	assert_non_null(strstr(ir_diag_get(d, 1)->text, "cut.f32: the file was cut short while it was read"));
+	le_data_rows(&t, t.train + 2, 1, room);
+	assert_true(isnan(room[0]) && isnan(room[1]));
+	le_table_free(&t.table);
+	free(t.train);
+	ir_diag_free(d);
+}
+
+static const char *text_under(const void *ctx, const char *key)
+{
+	static ir_str s;
+
+	for (size_t i = 0; i < LE_PREP_TEXTS; i++) {
+		sb_clear(&s);
+		if (!strcmp(le_prep_print(ctx, i, &s), key) && s.n)
+			return s.s;
+	}
+	return NULL;
+}
+
+/* What a model that was trained on t expects, by way of its texts. */
+static bool prep_of(const le_data *t, le_prep *out)
+{
+	return le_prep_parse(text_under, t, out);
+}
+
+/* The file as a model that was trained on t sees it; NULL: fine, and the row 0 is in x. Else what is said. */
+static const char *seen_by(const le_data *t, const char *file, const char *missing, float *x)
+{
+	static char text[300];
+	ir_diag *d = ir_diag_new();
+	le_data other;
+	le_prep prep;
+	bool ok;
+
+	assert_true(prep_of(t, &prep));
+	ok = le_data_open(&(le_source){.data = path_of(file), .missing = missing}, &prep, 0, 0, &other, d) == IR_OK;
+	snprintf(text, sizeof text, "%s", ok ? "" : ir_diag_get(d, 0)->text);
+	if (ok)
+		memcpy(x, other.table.data, (size_t)other.table.width * sizeof *x);
+	le_data_free(&other);
+	le_prep_free(&prep);
+	ir_diag_free(d);
+	return ok ? NULL : text;
+}
+
+static void put(const char *file, const char *content)
+{
+	FILE *f = fopen(path_of(file), "w");
+
+	fputs(content, f);
+	fclose(f);
+}
+
+static void columns_meet_by_name(void **state)
+{
+	le_source s = {.data = make_csv("a.csv", ROWS, -1, 5), .drop = "id,kind", .scale = "none"};
+	le_data t = good(&s);
+	float x[3];
+
+	(void)state;
+	put("moved.csv", "large,fixed,small\n3,1,2\n");
+	assert_null(seen_by(&t, "moved.csv", NULL, x));
+	assert_true(x[0] == 1 && x[1] == 2 && x[2] == 3);
+	put("bare.csv", "3,1,2\n"); /* no names: places */
+	assert_null(seen_by(&t, "bare.csv", NULL, x));
+	assert_true(x[0] == 3);
+	put("renamed.csv", "fixed,Small,large\n1,2,3\n");
+	assert_non_null(strstr(seen_by(&t, "renamed.csv", NULL, x), "no column 'small', which is one of the model's; column 'Small' is none"));
+	put("more.csv", "fixed,small,more,large\n1,2,3,4\n");
+	assert_non_null(strstr(seen_by(&t, "more.csv", NULL, x), "column 'more' is none of the model's: --drop"));
+	put("twice.csv", "fixed,small,large,small\n1,2,3,4\n");
+	assert_non_null(strstr(seen_by(&t, "twice.csv", NULL, x), "column 'small' is none"));
+	le_data_free(&t);
+	put("t.csv", "kind,large,small,fixed,id\ngood,3,2,1,0\n");
+	s.test = path_of("t.csv");
+	t = good(&s);
+	assert_true(at(&t, ROWS, 0) == 1 && at(&t, ROWS, 1) == 2 && at(&t, ROWS, 2) == 3);
+	le_data_free(&t);
+	put("t.csv", "kind,large,little,fixed,id\ngood,3,2,1,0\n");
+	bad(&s, "no column 'small', which is one of those of --data");
+	put("odd.csv", "a\xff,\"b\nc\",a\xff\n1,2,3\n4,5,6\n7,8,10\n"); /* names that are no text, and twice the same */
+	t = good(&(le_source){.data = path_of("odd.csv"), .scale = "none"});
+	assert_null(seen_by(&t, "odd.csv", NULL, x));
+	assert_true(x[0] == 1 && x[1] == 2 && x[2] == 3);
+	le_data_free(&t);
+	assert_int_equal(rt_live_bytes(), 0);
+}
+
+static void gaps_of_other_rows(void **state)
+{
+	le_source s = {.data = make_csv("a.csv", ROWS, 4, 5), .drop = "id,kind", .missing = "mean"};
+	le_data t = good(&s);
+	float x[3];
+
+	(void)state;
+	put("gap.csv", "fixed,small,large\n7,,3\n");
+	assert_null(seen_by(&t, "gap.csv", NULL, x)); /* as in training */
+	assert_true(x[1] == 0);
+	assert_non_null(strstr(seen_by(&t, "gap.csv", "refuse", x), "row 1, column 2 small: a missing value"));
+	le_data_free(&t);
+	s.scale = "none";
+	t = good(&s);
+	assert_null(seen_by(&t, "gap.csv", NULL, x));
+	assert_true(x[1] == at(&t, 4, 1) && x[2] == 3); /* the mean of the training rows */
+	le_data_free(&t);
+	make_csv("a.csv", ROWS, -1, 5);
+	s.missing = NULL;
+	t = good(&s);
+	assert_non_null(strstr(seen_by(&t, "gap.csv", NULL, x), "row 1, column 2 small: a missing value"));
+	assert_non_null(strstr(seen_by(&t, "gap.csv", "mean", x), "weights know no means"));
+	le_data_free(&t);
+	s.scale = NULL;
+	t = good(&s);
+	assert_non_null(strstr(seen_by(&t, "gap.csv", NULL, x), "row 1, column 2 small: a missing value"));
+	assert_null(seen_by(&t, "gap.csv", "mean", x));
+	assert_true(x[1] == 0);
+	put("far.csv", "fixed,small,large\n7,3e38,3\n");
+	assert_non_null(strstr(seen_by(&t, "far.csv", NULL, x), "row 1, column 2 small: standardised, its value is beyond f32"));
+	le_data_free(&t);
+	assert_int_equal(rt_live_bytes(), 0);
+}
+
+static void few_rows(void **state)
+{
+	le_data t = good(&(le_source){.data = make_csv("a.csv", ROWS, -1, 5), .drop = "id", .labels = "kind"}), two;
+	le_source s = {.data = make_csv("two.csv", 2, -1, 5), .drop = "id", .labels = "kind", .only = "good"};
+	le_prep prep;
+
+	(void)state;
+	assert_true(prep_of(&t, &prep));
+	s.test = make_csv("t.csv", 4, -1, 5);
+	assert_int_equal(le_data_open(&s, &prep, 0, 0, &two, NULL), IR_OK);
+	assert_int_equal(two.ntrain, 1); /* the good one */
+	assert_int_equal(two.train[0], 1);
+	assert_int_equal(two.ntest, 4);
+	assert_int_equal(two.test[0], 2);
+	le_data_free(&two);
+	s.test = s.only = NULL, s.split = "50/0/50";
+	assert_int_equal(le_data_open(&s, &prep, 0, 0, &two, NULL), IR_OK);
+	assert_int_equal(two.ntrain, 1);
+	assert_int_equal(two.ntest, 1);
+	le_data_free(&two);
+	le_prep_free(&prep);
+	le_data_free(&t);
+}
+
+static const char *given_text(const void *ctx, const char *key)
+{
+	const char *const *text = ctx;
+
+	return text[!strcmp(key, "scaling") ? 0 : !strcmp(key, "columns") ? 1 : 2];
+}
+
+static void damaged_texts(void **state)
+{
+	static const char *const text[][LE_PREP_TEXTS] = {
+		{"{}"}, {NULL, "{}"}, {NULL, "[]"}, {NULL, "[1]"}, {NULL, NULL, "[1e39]"}, {NULL, NULL, "[\"a\"]"}, {NULL, "[\"a\"]", "[1, 2]"},
+		{"{\"mean\": [1], \"std\": [1]}", "[\"a\", \"b\"]"},
+	};
+	le_prep p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof text / sizeof *text; i++)
+		assert_false(le_prep_parse(given_text, text[i], &p));
+}
+
 static void rows_of_a_trained_model(void **state)
 {
 	le_source s = {.data = make_csv("a.csv", ROWS, -1, 5), .drop = "id,kind"};
 	le_data t = good(&s), all;
 	ir_diag *d = ir_diag_new();
+	le_prep prep;
 
 	(void)state;
-	assert_int_equal(le_data_open(&s, &t.scale, 0, 0, &all, d), IR_OK);
+	assert_true(prep_of(&t, &prep));
+	assert_int_equal(le_data_open(&s, &prep, 0, 0, &all, d), IR_OK);
 	assert_int_equal(all.table.rows, ROWS);
 	assert_memory_equal(all.table.data, t.table.data, ROWS * 3 * sizeof(float));
 	le_data_free(&all);
 	s.drop = "id,kind,large";
-	assert_int_equal(le_data_open(&s, &t.scale, 0, 0, &all, d), IR_EINPUT);
-	assert_non_null(strstr(ir_diag_get(d, 0)->text, "scaling is for 3"));
+	assert_int_equal(le_data_open(&s, &prep, 0, 0, &all, d), IR_EINPUT);
+	assert_non_null(strstr(ir_diag_get(d, 0)->text, "there is no column 'large', which is one of the model's"));
+	le_prep_free(&prep);
 	ir_diag_free(d);
 	le_data_free(&t);
 	assert_int_equal(rt_live_bytes(), 0);
@@ -289,7 +484,7 @@ static void rows_of_a_trained_model(void **state)
 
 static void one_text(void **state)
 {
-	const le_source all = {"a {\"x\"}.csv", "v", "t", "80/10/10", "l", "3", "a,b", "u8:2x2", "mean", "none"};
+	const le_source all = {"a {\"x\"}.csv", "v", "t", "80/10/10", "l", "3", "a,b", "u8:2x2", "mean", "none", false, false};
 	ir_arena *a = ar_open();
 	le_source s;
 	ir_str text;
@@ -329,6 +524,11 @@ int main(void)
 		cmocka_unit_test(one_class),
 		cmocka_unit_test(files_that_stay),
 		cmocka_unit_test(rows_of_a_trained_model),
+		cmocka_unit_test(files_that_are_cut_short),
+		cmocka_unit_test(columns_meet_by_name),
+		cmocka_unit_test(gaps_of_other_rows),
+		cmocka_unit_test(few_rows),
+		cmocka_unit_test(damaged_texts),
 		cmocka_unit_test(one_text),
 	};
 

@@ -2,6 +2,7 @@
  * NumPy arrays: every element type in both byte orders, both orders of elements, every version. Malformed ones are in
  * tests/malformed. */
 #include <math.h>
+#include <sys/stat.h>
 #include "tests/unit/se_files.h"
 
 static void make(int version, const char *dict, const void *data, size_t n, bool gz)
@@ -150,6 +151,30 @@ static void grows(void **state)
 	assert_int_equal(rt_live_bytes(), 0);
 }
 
+/* Holes that are longer than what a table in memory may be: the file stays where it is, or is refused. */
+static void longer_than_memory(void **state)
+{
+	const uint64_t bytes = (uint64_t)3000000 * 4096;
+	struct stat st;
+	le_table t;
+
+	(void)state;
+	make(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (3000000, 64, 64), }", NULL, 0, false);
+	assert_int_equal(stat(path, &st), 0);
+	if (truncate(path, st.st_size + (off_t)bytes) != 0)
+		skip();
+	READ(le_npy_read(path, &t, d));
+	assert_true(t.stays);
+	assert_int_equal(t.rows, 3000000);
+	assert_int_equal(t.width, 4096);
+	assert_int_equal(t.shape[1], 64);
+	le_table_free(&t);
+	make(1, "{'descr': '<i2', 'fortran_order': False, 'shape': (3000000, 2048), }", NULL, 0, false);
+	assert_int_equal(truncate(path, st.st_size + (off_t)bytes), 0); /* its header is not longer */
+	assert_int_equal(le_npy_read(path, &t, NULL), IR_EINPUT);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void every_allocation_fails_once(void **state)
 {
 	ir_status s = IR_ENOMEM;
@@ -187,7 +212,7 @@ int main(void)
 		cmocka_unit_test(bytes_stay_bytes),
 		cmocka_unit_test(fortran_order),
 		cmocka_unit_test(headers_may_differ),
-		cmocka_unit_test(grows),
+		cmocka_unit_test(grows), cmocka_unit_test(longer_than_memory),
 		cmocka_unit_test(every_allocation_fails_once),
 		cmocka_unit_test(not_there),
 	};

@@ -21,6 +21,21 @@ static const struct {
 	{64, 0.01033, 0.01037}, {128, 0.00627, 0.00631},
 };
 
+/* Refused before a copy of the rows is made: there is no file to read them from. */
+static void too_wide_a_file(void **state)
+{
+	uint32_t row[] = {0, 1, 2};
+	le_data t = {.table = {.dtype = IR_F32, .rows = 3, .width = 40000, .stays = true, .fd = -1}, .train = row, .ntrain = 3};
+	le_pca *p;
+	void *memory;
+
+	(void)state;
+	rt_fault_after(1);
+	assert_int_equal(le_floor_fit(&t, 1, &p), IR_ENOMEM);
+	assert_null(p);
+	assert_int_equal(rt_alloc(1, &memory), IR_ENOMEM); /* the first request of all */
+}
+
 static void fashion_mnist(void **state)
 {
 	ir_diag *d = ir_diag_new();
@@ -168,6 +183,7 @@ static void refuses_nothing_and_too_much(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(too_wide_a_file),
 		cmocka_unit_test(plane),
 		cmocka_unit_test(threads_change_nothing),
 		cmocka_unit_test(bytes_are_numbers),

@@ -58,7 +58,7 @@ static void every_allocation_fails_once(void **state)
 static void kinds(void **state)
 {
 	const unsigned char idx[] = {0, 0, 8, 1, 0, 0, 0, 2, 3, 4};
-	const le_csv_options o = {"k", NULL};
+	const le_csv_options o = {.label = "k"};
 	unsigned char *b;
 	size_t n = npy(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }", "\3\4", 2, &b);
 	le_labels l;
@@ -90,7 +90,7 @@ static void kinds(void **state)
 
 static void messages(void **state)
 {
-	const le_csv_options o = {"k", NULL};
+	const le_csv_options o = {.label = "k"};
 	le_labels l;
 	le_table t;
 

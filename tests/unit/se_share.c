@@ -2,6 +2,7 @@
  * One copy of a data set for several processes: what is mapped is what was loaded, nobody can change it, and nothing that
  * is not such a file is believed. */
 #define _GNU_SOURCE
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,7 @@
 #define WIDTH 7 /* rows * width is no multiple of RT_ALIGN */
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
-#define HEADER 152 /* bytes */
+#define HEADER 168 /* bytes */
 
 typedef struct fixture {
 	char path[32];
@@ -95,28 +96,6 @@ static void what_is_mapped_is_what_was_loaded(void **state)
 	assert_memory_equal(b.test, a->test, a->ntest * sizeof *a->test);
 	le_data_free(&b);
 	assert_null(b.map);
-}
-
-/* Floats take four times the room; the lists still begin behind them. */
-static void floats_travel(void **state)
-{
-	fixture *f = *state;
-	float table[4] = {0, 0.5f, -1, 1e30f};
-	uint32_t row[] = {0, 1};
-	le_data a = {.name = (char[]){""}, .table = {.dtype = IR_F32, .rows = 2, .width = 2, .data = table}, .train = row, .val = row + 1, .test = row, .ntrain = 1,
-		.nval = 1, .ntest = 0, .key = {1, 2}};
-	le_data b;
-	int fd;
-
-	assert_int_equal(le_share_new(&fd, f->d), IR_OK);
-	assert_int_equal(le_data_share(&a, fd, f->d), IR_OK);
-	assert_int_equal(le_data_map(fd, &b, f->d), IR_OK);
-	assert_string_equal(b.name, "");
-	assert_memory_equal(b.table.data, table, sizeof table);
-	assert_int_equal(b.val[0], 1);
-	assert_int_equal(b.ntest, 0);
-	le_data_free(&b);
-	close(fd);
 }
 
 static void nobody_can_write(void **state)
@@ -200,6 +179,43 @@ static size_t size_of(const fixture *f)
 	return (size_t)st.st_size;
 }
 
+/* Floats take four times the room; the lists still begin behind them. */
+static void floats_travel(void **state)
+{
+	fixture *f = *state;
+	float table[4] = {0, 0.5f, -1, 1e30f};
+	double mean[2] = {.25, 5e29};
+	char *name[] = {(char[]){"a"}, (char[]){""}};
+	uint32_t row[] = {0, 1};
+	le_data a = {.name = (char[]){""}, .table = {.dtype = IR_F32, .rows = 2, .width = 2, .data = table, .column = name}, .fill = mean, .train = row, .val = row + 1, .test = row, .ntrain = 1,
+		.nval = 1, .ntest = 0, .key = {1, 2}};
+	le_data b;
+	uint64_t bits;
+	size_t n;
+	int fd;
+
+	assert_int_equal(le_share_new(&fd, f->d), IR_OK);
+	assert_int_equal(le_data_share(&a, fd, f->d), IR_OK);
+	assert_int_equal(le_data_map(fd, &b, f->d), IR_OK);
+	assert_string_equal(b.name, "");
+	assert_memory_equal(b.table.data, table, sizeof table);
+	assert_int_equal(b.val[0], 1);
+	assert_int_equal(b.ntest, 0);
+	assert_memory_equal(b.fill, mean, sizeof mean);
+	assert_string_equal(b.table.column[0], "a");
+	assert_string_equal(b.table.column[1], "");
+	le_data_free(&b);
+	close(f->fd);
+	f->fd = fd;
+	n = size_of(f);
+	refused(f, forge(f, n, n - 2, 'x', 1, SEALS), "not as many names"); /* "a", 0, 0: where one ends */
+	refused(f, forge(f, n, n - 1, 'x', 1, SEALS), "not as many names");
+	refused(f, forge(f, n, n - 3, 0, 1, SEALS), "not as many names");
+	mean[0] = NAN;
+	memcpy(&bits, mean, sizeof bits);
+	refused(f, forge(f, n, n - 3 - 2 * sizeof *row - sizeof mean, bits, sizeof bits, SEALS), "out of range");
+}
+
 static void unsealed(void **state)
 {
 	fixture *f = *state;
@@ -231,8 +247,8 @@ static void truncated(void **state)
 	refused(f, forge(f, n + 1, 0, 'g', 1, SEALS), "do not fit its length");
 }
 
-/* Offsets as in share.c: magic 0, version 8, dtype 12, rows 16, width 24, train 32, val 40, test 48, name 56, scaled 64, unit 72, shape 80, stamp 96,
- * key 136. */
+/* Offsets as in share.c: magic 0, version 8, dtype 12, rows 16, width 24, train 32, val 40, test 48, name 56, scaled 64, filled 72,
+ * names 80, unit 88, shape 96, stamp 112, key 152. */
 static void corrupt(void **state)
 {
 	fixture *f = *state;
@@ -255,7 +271,11 @@ static void corrupt(void **state)
 	refused(f, forge(f, n, 56, UINT64_MAX, 8, SEALS), "out of range");
 	refused(f, forge(f, n, 64, WIDTH, 8, SEALS), "do not fit its length");
 	refused(f, forge(f, n, 64, WIDTH + 1, 8, SEALS), "out of range");
-	refused(f, forge(f, n, 96, n, 8, SEALS), "do not fit its length"); /* its table would be in another file */
+	refused(f, forge(f, n, 72, WIDTH, 8, SEALS), "do not fit its length");
+	refused(f, forge(f, n, 72, 1, 8, SEALS), "out of range");
+	refused(f, forge(f, n, 80, 1, 8, SEALS), "do not fit its length");
+	refused(f, forge(f, n, 80, UINT64_MAX, 8, SEALS), "out of range");
+	refused(f, forge(f, n, 112, n, 8, SEALS), "do not fit its length"); /* its table would be in another file */
 	refused(f, forge(f, n, HEADER + name, 'x', 1, SEALS), "its name");
 	refused(f, forge(f, n, HEADER, 0, 1, SEALS), "its name");
 	refused(f, forge(f, n, n - 4, ROWS, 4, SEALS), "a row that is not there"); /* the last test row */

@@ -89,6 +89,33 @@ static ir_status train(const le_config *c, le_result *r)
 	return le_train(context, module, &data, c, NULL, NULL, r, diag);
 }
 
+static void warnings(void **state)
+{
+	static const char wide[] = "gradmill 1\n"
+				   "func main(x: f32[B,6]) {\n"
+				   "  z = dense<6>(x)\n"
+				   "  o = dense<6>(z)\n"
+				   "  y = sigmoid o\n"
+				   "  l = mse(y, x)\n"
+				   "  return loss=l, latent=z, reconstruction=y\n"
+				   "}\n";
+	le_data real = data;
+	ir_module *m;
+
+	(void)state;
+	ir_diag_clear(diag);
+	m = ir_parse("wide.gm", wide, strlen(wide), arena, diag);
+	le_warn_model(module, &data, diag);
+	assert_int_equal(ir_diag_size(diag), 0);
+	real.unit = false;
+	le_warn_model(m, &real, diag);
+	assert_int_equal(ir_diag_size(diag), 2);
+	assert_string_equal(ir_msg_name(ir_diag_get(diag, 0)->id), "range");
+	assert_string_equal(ir_msg_name(ir_diag_get(diag, 1)->id), "wide_latent");
+	assert_int_equal(ir_diag_get(diag, 1)->loc.line, 3);
+	ir_diag_clear(diag);
+}
+
 static void learns(void **state)
 {
 	le_config c = config();
@@ -415,7 +442,7 @@ static void out_of_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(learns),	    cmocka_unit_test(same_bits),
+		cmocka_unit_test(warnings), cmocka_unit_test(learns),	    cmocka_unit_test(same_bits),
 		cmocka_unit_test(names_do_not_matter), cmocka_unit_test(a_team_that_changes),
 		cmocka_unit_test(nan_stops),	    cmocka_unit_test(batch_too_large),
 		cmocka_unit_test(no_row_left_out),  cmocka_unit_test(stops_when_asked),
