@@ -284,7 +284,7 @@ static void merge(cc_grouping *g, uint32_t into, uint32_t from)
 static bool may_merge(const cc_grouping *g, uint32_t a, uint32_t b)
 {
 	if (g->group[a].n + g->group[b].n >= MAX_MEMBERS ||
-	    sums_in(g, a) + sums_in(g, b) >= CC_MAX_SUMS ||
+	    sums_in(g, a) + sums_in(g, b) > CC_MAX_SUMS ||
 	    (g->group[a].kind == CC_GROUP_MATMUL && g->group[b].kind == CC_GROUP_MATMUL))
 		return false;
 	return !separated(g, a, b) && !reads_across(g, a, b) && !reads_across(g, b, a);

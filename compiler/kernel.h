@@ -68,6 +68,7 @@ typedef struct cc_store {
 
 #define CC_MAX_DIMS IR_MAX_RANK
 #define CC_MAX_SUMS 4 /* of panels, in one map: each is a vector that its loops carry */
+_Static_assert(RT_PANEL == IR_PANEL, "a kernel sums the panels that it computes");
 
 typedef struct cc_kernel {
 	cc_kernel_kind kind;

@@ -104,7 +104,8 @@ void rt_exec_free(rt_exec *e);
 void rt_bind_leaf(rt_exec *e, size_t i, void *data, size_t stride);
 void rt_bind_output(rt_exec *e, size_t i, void *data, size_t stride);
 
-/* Runs steps steps on the plan's number of threads (see rt_exec_team) inside one parallel region. Bit-identical for any number. Params and states
+/* Runs steps steps on the plan's number of threads (see rt_exec_team) inside one parallel region, or on one of them where that
+ * is measured to be faster (Note [Pace] in pace.c), but not while a profile is taken. Bit-identical for any number. Params and states
  * that the plan keeps in panels (rt_port) are read when the run starts and written when it ends, at the price of a copy
  * each: many steps in one run are better than many runs. */
 void rt_run(rt_exec *e, size_t steps);

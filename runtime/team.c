@@ -346,14 +346,19 @@ static void run_step(rt_exec *e, size_t step, int me, int team)
 		stage_out(e, step);
 }
 
-/* Round by round, see Note [Pace]; who has nothing to do in a round waits at its end. */
+/* Round by round, see Note [Pace]. Who has nothing to do in a round waits at its end, but first all must have read whose it is:
+ * steps alone have no barrier behind which thread 0 may write what it thinks of the next one. */
 static void run_rounds(rt_exec *e, size_t steps, int me, int team)
 {
 	for (size_t step = 0, n; step < steps; step += n) {
-		bool alone = e->pace.alone;
-		double t0 = me == 0 ? rt_seconds() : 0;
+		double t0;
+		bool alone;
 
 		n = steps - step < RT_PACE_ROUND ? steps - step : RT_PACE_ROUND;
+		alone = rt_pace_alone(&e->pace, n);
+		if (alone)
+			meet(e, me, team);
+		t0 = me == 0 ? rt_seconds() : 0;
 		for (size_t i = 0; i < n && (!alone || me == 0); i++)
 			run_step(e, step + i, me, alone ? 1 : team);
 		if (me == 0)

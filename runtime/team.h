@@ -36,7 +36,7 @@ struct rt_exec {
 	int team;         /* real threads of the next run */
 	bool stale, moving;
 	bool paced;       /* steps are done in rounds, by the team or by thread 0 alone, as pace says */
-	rt_pace pace;     /* thread 0 writes it, all read it behind the barrier that ends a round */
+	rt_pace pace;     /* thread 0 writes it, at the end of a round, when all have read it */
 	rt_profile *profile; /* per thread of the plan, then their sum; NULL: nothing is measured */
 };
 

@@ -58,6 +58,9 @@ static void short_rounds_say_nothing(void **state)
 		rt_pace_tell(&p, 29, RT_PACE_ROUND - 1, 1e-6);
 	assert_false(p.alone || p.trial);
 	assert_true(p.step[0] == 0 && p.rest == 0);
+	rt_pace_tell(&p, 29, RT_PACE_ROUND, 1e-3);
+	assert_true(p.trial && rt_pace_alone(&p, RT_PACE_ROUND));
+	assert_false(rt_pace_alone(&p, RT_PACE_ROUND - 1)); /* a trial waits for a whole round */
 }
 
 int main(void)

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <math.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "runtime/rt.h"
+#include "runtime/team.h"
 
 /* ---- a small training step: leaves x (moves), w (updated in place); outputs loss (moves), last a ------- */
 
@@ -143,17 +145,24 @@ typedef struct result {
 	float loss[STEPS], w[CELLS], a[CELLS];
 } result;
 
+/* x of every step. */
+static float *inputs(void)
+{
+	float *xs = malloc(sizeof *xs * STEPS * COLS);
+
+	for (int i = 0; i < STEPS * COLS; i++)
+		xs[i] = sinf((float)i);
+	return xs;
+}
+
 /* In two runs of unequal length, rebinding what moves. */
 static void toy_run(int threads, int64_t rb, int64_t cb, result *r)
 {
-	static float x[STEPS * COLS];
-	float *xs = malloc(sizeof x);
+	float *xs = inputs();
 	const size_t first = 13;
 	rt_exec *e;
 	toy t;
 
-	for (int i = 0; i < STEPS * COLS; i++)
-		xs[i] = sinf((float)i);
 	memset(r, 0, sizeof *r);
 	toy_init(&t, threads, rb, cb);
 	assert_int_equal(rt_exec_new(&t.plan, &e), IR_OK);
@@ -185,6 +194,78 @@ static void any_team_gives_the_same_bits(void **state)
 			assert_memory_equal(got, want, sizeof *got);
 		}
 	assert_int_equal(rt_live_bytes(), 0);
+	free(want);
+	free(got);
+}
+
+/* Rounds by the team and alone in turns, each of them a trial, so that its end decides anew who comes next. */
+static void alone_or_not_gives_the_same_bits(void **state)
+{
+	result *want = malloc(sizeof *want), *got = malloc(sizeof *got);
+	float *xs = inputs();
+
+	(void)state;
+	toy_run(1, ROWS, COLS, want);
+	for (int n = 0; n < 30; n++) {
+		rt_exec *e;
+		toy t;
+
+		memset(got, 0, sizeof *got);
+		toy_init(&t, 2 + n % 3, 5, 7);
+		assert_int_equal(rt_exec_new(&t.plan, &e), IR_OK);
+		rt_bind_leaf(e, 1, got->w, 0);
+		rt_bind_output(e, 1, got->a, 0);
+		for (size_t at = 0; at < STEPS; at += 20) {
+			e->pace = (rt_pace){.alone = (at / 20 + (size_t)n) % 2 == 0, .trial = true, .step = {1, 1}};
+			rt_bind_leaf(e, 0, xs + at * COLS, COLS * 4);
+			rt_bind_output(e, 0, got->loss + at, 4);
+			rt_run(e, 20);
+		}
+		rt_exec_free(e);
+		assert_memory_equal(got, want, sizeof *got);
+	}
+	free(xs);
+	free(want);
+	free(got);
+}
+
+static void *come_late(void *e)
+{
+	usleep(5000);
+	rt_team_run(e, RT_PACE_ROUND, 1, 2);
+	return NULL;
+}
+
+/* Thread 1 comes when thread 0 has long done a round alone and thinks otherwise of the next one. */
+static void a_late_thread_sees_whose_the_round_was(void **state)
+{
+	result *want = malloc(sizeof *want), *got = malloc(sizeof *got);
+	float *xs = inputs();
+	pthread_t late;
+	rt_exec *e;
+	toy t;
+
+	(void)state;
+	toy_run(1, ROWS, COLS, want);
+	memset(got, 0, sizeof *got);
+	toy_init(&t, 2, 5, 7);
+	assert_int_equal(rt_exec_new(&t.plan, &e), IR_OK);
+	rt_bind_leaf(e, 0, xs, COLS * 4);
+	rt_bind_leaf(e, 1, got->w, 0);
+	rt_bind_output(e, 0, got->loss, 4);
+	rt_bind_output(e, 1, got->a, 0);
+	rt_team_resolve(e);
+	e->paced = true;
+	e->pace = (rt_pace){.alone = true, .trial = true, .step = {1e-9, 0}};
+	alarm(20); /* if it waits for ever */
+	assert_int_equal(pthread_create(&late, NULL, come_late, e), 0);
+	rt_team_run(e, RT_PACE_ROUND, 0, 2);
+	pthread_join(late, NULL);
+	alarm(0);
+	assert_false(e->pace.alone);
+	assert_memory_equal(got->loss, want->loss, RT_PACE_ROUND * sizeof *got->loss);
+	rt_exec_free(e);
+	free(xs);
 	free(want);
 	free(got);
 }
@@ -425,7 +506,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest team[] = {cmocka_unit_test(any_team_gives_the_same_bits)};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(any_team_gives_the_same_bits), cmocka_unit_test(runs_inside_a_parallel_loop),
+		cmocka_unit_test(any_team_gives_the_same_bits), cmocka_unit_test(alone_or_not_gives_the_same_bits),
+		cmocka_unit_test(a_late_thread_sees_whose_the_round_was), cmocka_unit_test(runs_inside_a_parallel_loop),
 		cmocka_unit_test(blocks_are_merged), cmocka_unit_test(leaves_move_into_panels_and_back),
 		cmocka_unit_test(profile_counts_every_share), cmocka_unit_test(no_memory_is_a_status),
 		cmocka_unit_test(parallel_loop_visits_each_once), cmocka_unit_test(machine_is_sane),
