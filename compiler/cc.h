@@ -234,7 +234,7 @@ ir_status cc_emit_kernels(cc_context *c, const ir_func *f, const cc_options *o, 
 typedef struct cc_weight_reader {
 	ir_status (*read)(const char *path, void **weights, ir_diag *d);
 	const rt_tensor *(*find)(void *weights, const char *name);
-	const char *(*rows)(void *weights); /* what a caller in C must do to rows, in lines of a comment; NULL: nothing */
+	const char *(*rows)(void *weights); /* how a caller in C must change rows first, in lines of a comment; NULL: not at all */
 	void (*free)(void *weights);
 } cc_weight_reader;
 

@@ -130,26 +130,31 @@ static void add_member_node(cc_expr *e, ir_ref r)
 	}
 }
 
-/* Of the sum over each panel of what node is: all rows of the first panel, then of the next. */
-static void add_sum(cc_expr *e, ir_ref r, uint16_t node)
+/* A sum over each panel: all rows of the first panel, then of the next. */
+static cc_expr_access sum_access(const cc_expr *e, ir_ref r)
 {
 	const ir_type *t = &e->p->f->ins[r].type;
-	cc_expr_access a = {.a = {.dtype = t->dtype}, .base = r, .stride = {1, t->dim[1]}, .write = true, .sum = true};
 
-	*ar_push(e->p->a, e->acc, e->nacc, e->acccap) = a;
-	*ar_push(e->p->a, e->store, e->nstore, e->storecap) = (cc_store){node, (uint16_t)(e->nacc - 1)};
-	e->flops += 1;
+	return (cc_expr_access){.a = {.dtype = t->dtype}, .base = r, .stride = {1, t->dim[1]}, .write = true, .sum = true};
 }
 
 void cc_expr_add_store(cc_expr *e, ir_ref r, uint16_t node)
 {
+	const ir_ins *in = &e->p->f->ins[r];
 	cc_view v = {.base = r};
 	int64_t s = 1;
+	uint16_t a;
 
-	for (int i = e->shape.rank; i-- > 0; s *= e->shape.dim[i])
-		v.stride[i] = s;
-	*ar_push(e->p->a, e->store, e->nstore, e->storecap) =
-		(cc_store){node, cc_expr_add_access(e, &v, &e->p->f->ins[r].type, true, false)};
+	if (ir_op_info(in->op)->lower == IR_LOWER_panel) {
+		*ar_push(e->p->a, e->acc, e->nacc, e->acccap) = sum_access(e, r);
+		a = (uint16_t)(e->nacc - 1);
+		e->flops += 1;
+	} else {
+		for (int i = e->shape.rank; i-- > 0; s *= e->shape.dim[i])
+			v.stride[i] = s;
+		a = cc_expr_add_access(e, &v, &in->type, true, false);
+	}
+	*ar_push(e->p->a, e->store, e->nstore, e->storecap) = (cc_store){node, a};
 }
 
 void cc_expr_init(cc_expr *e, cc_plan *p, uint32_t group, const ir_type *shape)
@@ -171,12 +176,8 @@ void cc_expr_add_members(cc_expr *e)
 	for (size_t i = 0; i < g->n; i++)
 		add_member_node(e, g->member[i]);
 	for (size_t i = 0; i < g->n; i++)
-		if (e->p->g.stored[g->member[i]]) {
-			ir_ref r = g->member[i];
-			bool sum = ir_op_info(e->p->f->ins[r].op)->lower == IR_LOWER_panel;
-
-			(sum ? add_sum : cc_expr_add_store)(e, r, (uint16_t)e->node_of[r]);
-		}
+		if (e->p->g.stored[g->member[i]])
+			cc_expr_add_store(e, g->member[i], (uint16_t)e->node_of[g->member[i]]);
 }
 
 /* ---- collapsing ------------------------------------------------------------------------------------------ */

@@ -2,7 +2,8 @@
  * compiler/fuse.c -- groups instructions into kernels. Greedy, in order of the text: an element-wise op joins the group
  * that makes one of its operands (a map, or the epilogue of a matmul) if no other operand needs that group by way of
  * something outside; groups that meet in one op are merged under the same condition. Sums of panels do likewise. What only a
- * reduction reads is computed inside it. Fusion never changes a result: every element is computed by the same operations. */
+ * reduction reads is computed inside it. Every element is computed by the same operations in whatever group it is, but for one thing:
+ * where a tile is narrower than a panel (f64, AVX2, SSE2), a sum of panels behind a product adds up the sums over its tiles. */
 #include <string.h>
 #include "compiler/fuse.h"
 #include "compiler/kernel.h"
@@ -290,7 +291,7 @@ static bool may_merge(const cc_grouping *g, uint32_t a, uint32_t b)
 	return !separated(g, a, b) && !reads_across(g, a, b) && !reads_across(g, b, a);
 }
 
-static void place_ew(cc_grouping *g, ir_ref i)
+static void place_pointwise(cc_grouping *g, ir_ref i)
 {
 	const ir_ins *in = &g->f->ins[i];
 	uint32_t t = CC_NO_GROUP;
@@ -385,11 +386,9 @@ static void place(cc_grouping *g, ir_ref i, const ir_ref *sink, uint32_t *group_
 		g->group_of[i] = new_group(g, CC_GROUP_MATMUL, i, &in->type);
 		break;
 	case IR_LOWER_panel:
-		place_ew(g, i);
-		break;
 	case IR_LOWER_ew:
-		if (sink[i] == IR_NO_REF) {
-			place_ew(g, i);
+		if (sink[i] == IR_NO_REF) { /* nothing sinks a sum of panels */
+			place_pointwise(g, i);
 			break;
 		}
 		t = group_of_sink[sink[i]];

@@ -46,6 +46,7 @@ static char *lay_out(rt_exec *e, const rt_plan *p, size_t segments)
 	e->output = take(&at, p->noutput, sizeof *e->output);
 	e->ptr = take(&at, count_slots(p), sizeof *e->ptr);
 	e->first = take(&at, p->nlaunch + 1, sizeof *e->first);
+	e->solo = take(&at, p->threads > 1 ? p->start[p->threads] : 0, sizeof *e->solo);
 	e->part = take(&at, (size_t)p->threads * (segments + 1), sizeof *e->part);
 	return at;
 }
@@ -84,6 +85,35 @@ static void fill_parts(rt_exec *e)
 	}
 }
 
+/* Behind the items that are there from `first` on: w, joined to one of the same launch that ends where w begins. */
+static void add_solo(rt_exec *e, size_t first, const rt_work *w)
+{
+	for (size_t i = first; i < e->nsolo; i++)
+		if (e->solo[i].launch == w->launch && e->solo[i].hi == w->lo) {
+			e->solo[i].hi = w->hi;
+			return;
+		}
+	if (w->lo < w->hi)
+		e->solo[e->nsolo++] = (rt_work){w->launch, 0, w->lo, w->hi};
+}
+
+/* Between two barriers the items of different threads may be done in any order. */
+static void fill_solo(rt_exec *e)
+{
+	const rt_plan *p = e->plan;
+
+	for (size_t s = 0; s < e->nsegment; s++) {
+		size_t first = e->nsolo;
+
+		for (int t = 0; t < p->threads; t++) {
+			const uint32_t *part = e->part + (size_t)t * (e->nsegment + 1) + s;
+
+			for (uint32_t i = part[0]; i < part[1]; i++)
+				add_solo(e, first, &p->work[i]);
+		}
+	}
+}
+
 rt_exec *rt_team_place(const rt_plan *p, void *memory, void *arena)
 {
 	rt_exec *e = memory;
@@ -97,6 +127,8 @@ rt_exec *rt_team_place(const rt_plan *p, void *memory, void *arena)
 	for (size_t i = 0; i < p->nlaunch; i++)
 		e->first[i + 1] = e->first[i] + p->launch[i].nslot;
 	fill_parts(e);
+	if (p->threads > 1)
+		fill_solo(e);
 	return e;
 }
 
@@ -326,15 +358,10 @@ static void move_timed(rt_exec *e, int me, int team, bool in)
 		e->profile[me].panels += rt_seconds() - t0;
 }
 
-/* Real thread me of team plays the plan's threads me, me + team, ..: one, unless OpenMP gave us fewer than asked,
- * or it is alone. Then it plays their parts up to a barrier one after the other, and only then waits. */
-static void run_step(rt_exec *e, size_t step, int me, int team)
+/* Real thread me of team plays the plan's threads me, me + team, ..: one, unless OpenMP gave us fewer than asked. Then it plays
+ * their parts up to a barrier one after the other, and only then waits. */
+static void play_parts(rt_exec *e, int me, int team)
 {
-	if (e->moving) {
-		if (me == 0)
-			stage_in(e, step);
-		meet(e, me, team);
-	}
 	for (size_t s = 0; s < e->nsegment; s++) {
 		if (s)
 			meet(e, me, team);
@@ -342,6 +369,26 @@ static void run_step(rt_exec *e, size_t step, int me, int team)
 			run_segment(e, t, s);
 	}
 	meet(e, me, team);
+}
+
+/* One that plays them all has nobody to wait for, and packs no operand twice. */
+static void play_all(rt_exec *e)
+{
+	for (size_t i = 0; i < e->nsolo; i++)
+		run_item(e, &e->solo[i]);
+}
+
+static void run_step(rt_exec *e, size_t step, int me, int team)
+{
+	if (e->moving) {
+		if (me == 0)
+			stage_in(e, step);
+		meet(e, me, team);
+	}
+	if (team == 1 && e->nsolo && !e->profile)
+		play_all(e);
+	else
+		play_parts(e, me, team);
 	if (e->moving && me == 0)
 		stage_out(e, step);
 }

@@ -32,6 +32,8 @@ struct rt_exec {
 	size_t *first;    /* where those of launch i begin: nlaunch + 1 */
 	uint32_t *part;   /* [thread][0..nsegment]: items between two barriers */
 	size_t nsegment;  /* barriers of a step + 1 */
+	rt_work *solo;    /* what one thread does that plays all of a plan: their shares of a launch in one piece */
+	size_t nsolo;
 	int cores;        /* a larger team does not spin at barriers */
 	int team;         /* real threads of the next run */
 	bool stale, moving;

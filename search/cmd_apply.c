@@ -340,7 +340,8 @@ static ir_status make_block(job *j)
 static ir_status apply_block(job *j, size_t at)
 {
 	se_apply_block b = {.row = j->row + at, .latent = j->latent.data, .reconstruction = j->reconstruction.data,
-			    .error = j->error ? j->error + at : NULL, .label = j->data.label, .class_name = j->data.class_name, .n = j->n - at < j->block ? j->n - at : j->block};
+			    .error = j->error ? j->error + at : NULL, .label = j->data.label, .class_name = j->data.class_name,
+			    .n = j->n - at < j->block ? j->n - at : j->block};
 	ir_status s = le_apply_rows(j->applier, b.row, b.n, j->latent.data, j->reconstruction.data, j->error ? j->error + at : NULL);
 
 	if (s == IR_OK && j->reconstruction.data) /* in the units of the file */
@@ -406,7 +407,6 @@ static int check_files(job *j)
 	in[SE_SOURCE_FILES] = (se_named){j->of_trial ? "DB" : "MODEL.gm", j->operand[0]};
 	in[SE_SOURCE_FILES + 1] = (se_named){j->of_trial ? "the trial's weights" : "--weights",
 					     kept ? se_store_beside(j->use.store, kept, j->a) : o->weights};
-	se_apply_out_name(&j->out, o->to, j->format, j->what, j->a, j->d);
 	for (size_t k = 0; k < SE_APPLY_KINDS; k++)
 		out[k] = (se_named){"-o", j->out.path[k]};
 	out[SE_APPLY_KINDS] = (se_named){"--sheet", o->sheet};
@@ -564,6 +564,7 @@ int se_cmd_apply(int argc, char **argv)
 	j.a = ar_open();
 	j.d = ir_diag_new();
 	code = j.of_trial ? find_trial(&j) : 0;
+	se_apply_out_name(&j.out, o.to, j.format, j.what, j.a, j.d);
 	if (!code)
 		code = check_files(&j);
 	if (!code) {

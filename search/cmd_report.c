@@ -24,7 +24,7 @@ static ir_status put_out(const char *file, const ir_str *page, ir_diag *d)
 	return st == IR_OK ? st : se_refuse_file(d, file, st, strerror(errno));
 }
 
-/* The page is made of the database and of its study's data. */
+/* The page is made of the database and of its study's data; of weights that were kept, too, but nobody hits on their names. */
 static bool may_write(const char *file, const char *db, const se_study *st, ir_arena *a)
 {
 	const se_named out = {"-o", file};

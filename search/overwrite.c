@@ -9,7 +9,8 @@
 
 void se_source_files(const le_source *s, se_named in[SE_SOURCE_FILES])
 {
-	const se_named file[SE_SOURCE_FILES] = {{"--data", s->data}, {"--val", s->val}, {"--test-data", s->test}, {"--labels", s->labels}};
+	const char *labels = s->data && le_labels_are_column(s) ? NULL : s->labels;
+	const se_named file[SE_SOURCE_FILES] = {{"--data", s->data}, {"--val", s->val}, {"--test-data", s->test}, {"--labels", labels}};
 
 	memcpy(in, file, sizeof file);
 }
@@ -31,17 +32,32 @@ static bool stat_input(const char *path, struct stat *st)
 	return stat(archive, st) == 0;
 }
 
-/* out is there, and old is of it. */
-static bool is_in_folder(const char *out, const struct stat *folder)
+/* The folder of a path; returns the last component, NULL if there is no such folder. */
+static const char *in_folder(const char *path, struct stat *folder)
 {
-	const char *slash = strrchr(out, '/');
+	const char *slash = strrchr(path, '/');
 	char parent[PATH_MAX];
-	struct stat st;
 
-	if (!S_ISDIR(folder->st_mode))
-		return false;
-	snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - out + 1) : 1, slash ? out : ".");
-	return stat(parent, &st) == 0 && is_same(&st, folder);
+	snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+	return stat(parent, folder) != 0 ? NULL : slash ? slash + 1 : path;
+}
+
+/* Is out a picture of a folder of them? */
+static bool is_picture_of(const char *out, const struct stat *folder)
+{
+	struct stat st;
+	const char *name = S_ISDIR(folder->st_mode) ? in_folder(out, &st) : NULL;
+
+	return name && le_is_png(name) && is_same(&st, folder);
+}
+
+/* Do two paths name one place, whether there is a file or not? */
+static bool is_one_place(const char *a, const char *b)
+{
+	struct stat fa, fb;
+	const char *na = in_folder(a, &fa), *nb = in_folder(b, &fb);
+
+	return na && nb && is_same(&fa, &fb) && !strcmp(na, nb);
 }
 
 static bool check_inputs(const char *command, const se_named *out, const struct stat *old, const se_named *in, size_t nin)
@@ -49,7 +65,7 @@ static bool check_inputs(const char *command, const se_named *out, const struct 
 	struct stat st;
 
 	for (size_t i = 0; i < nin; i++) {
-		if (!in[i].path || !stat_input(in[i].path, &st) || (!is_same(&st, old) && !is_in_folder(out->path, &st)))
+		if (!in[i].path || !stat_input(in[i].path, &st) || (!is_same(&st, old) && !is_picture_of(out->path, &st)))
 			continue;
 		fprintf(stderr, "gradmill %s: %s would write over %s, which is read (%s)\n", command, out->name, out->path, in[i].name);
 		return false;
@@ -63,7 +79,7 @@ bool se_may_write(const char *command, const se_named *out, size_t nout, const s
 
 	for (size_t i = 0; i < nout; i++) {
 		for (size_t k = 0; out[i].path && k < i; k++)
-			if (out[k].path && !strcmp(out[i].path, out[k].path) && strcmp(out[i].path, "/dev/null")) {
+			if (out[k].path && is_one_place(out[i].path, out[k].path) && strcmp(out[i].path, "/dev/null")) {
 				fprintf(stderr, "gradmill %s: %s and %s name one file, %s\n", command, out[k].name, out[i].name, out[i].path);
 				return false;
 			}

@@ -630,4 +630,6 @@ void em_expr_kernel(em *e, const cc_kernel *k)
  * What a thread writes, others have often read since: a weight that all rows of a batch are multiplied by, an activation of the step
  * before. Such a line must first be taken from their caches, and stores that wait for one hold up all behind them. Two cores of a
  * Zen 5 that do not share an L3 (500 ns from one to the other) do a step of seed32 and of tiny32 9 and 10 % faster when maps ask
- * for the lines ahead; where they share it, what is gained is as small as what asking costs. */
+ * for the lines ahead; where they share it, what is gained is as small as what asking costs. OWN_AHEAD is meant for panels and for rows
+ * no longer than one; in an epilogue with longer rows, which only functions that update nothing have, the lines asked for are other
+ * columns'. At the edge of a share they are the next thread's, a few per launch. */

@@ -342,8 +342,11 @@ val em_erf(em *e, val x)
 /* Note [Square root]
  *
  * Adam needs a square root and a quotient per weight, and a core's one divider takes 16 to 19 cycles for each on 16 lanes: two
- * thirds of an update that sits in cache. (On Zen 5 7 for both together, where steps make it 11: root_steps in target.c.) Newton steps from AVX-512's 14-bit estimate run on the multipliers beside a
+ * thirds of an update that sits in cache. Newton steps from AVX-512's 14-bit estimate run on the multipliers beside a
  * quotient in the divider, and give the same bits: every float of [2^-100, 2^126) was compared with vsqrtps
  * (tests/unit/cc_math.c does one binade of each parity). Outside that range, where a step's remainder would be denormal, the
  * whole vector goes to the divider; zero stays zero. Doing the quotient that way too was measured slower: it needs 11
- * instructions to keep to its range, and two Newton steps miss the mantissa of all ones. */
+ * instructions to keep to its range, and two Newton steps miss the mantissa of all ones.
+ *
+ * Zen 5's divider does a root and a quotient of 16 lanes in 7 cycles together; with steps it is 11. So there it does both
+ * (root_steps in target.c). */

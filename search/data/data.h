@@ -67,6 +67,7 @@ IR_MUSTUSE ir_status le_csv_read(const char *path, const le_csv_options *o, le_t
 /* All *.png (or *.PNG) of a folder, in the byte order of their names. One size; all grey, or all colour (height x width x 3).
  * 16 bits become 8; an alpha channel must be opaque and is dropped; no gamma. */
 IR_MUSTUSE ir_status le_png_read(const char *dir, le_table *out, ir_diag *d);
+bool le_is_png(const char *name); /* would a file of that name be one of them? */
 
 /* Numbers and nothing else, little-endian, never taken for gzip. spec is type and shape of one row: "u8:28x28", "f32:784". */
 IR_MUSTUSE ir_status le_raw_read(const char *path, const char *spec, le_table *out, ir_diag *d);

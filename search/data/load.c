@@ -95,14 +95,15 @@ static int32_t class_of(le_data *t, const char *name)
 	return (int32_t)t->nclass++;
 }
 
-/* Labels of the rows from `first` on. */
+/* Labels of the rows from `first` on, -1 for those that have none, and for rows before if none of them had one. */
 static void take_labels(le_data *t, int64_t first, const le_labels *l)
 {
 	int32_t *id = ir_xmalloc((size_t)l->nclass + 1, sizeof *id);
+	int64_t known = t->label ? first : 0;
 
 	t->label = ir_xrealloc(t->label, (size_t)t->table.rows, sizeof *t->label);
-	for (int64_t i = first; i < t->table.rows; i++)
-		t->label[i] = -1; /* rows of another file may have none */
+	for (int64_t i = known; i < t->table.rows; i++)
+		t->label[i] = -1;
 	for (size_t i = 0; i < l->nclass; i++)
 		id[i] = class_of(t, l->class_name[i]);
 	for (int64_t i = 0; i < l->n && first + i < t->table.rows; i++)
@@ -156,6 +157,16 @@ static ir_status load_fashion(le_data *t, int64_t part[3], ir_diag *d)
 	return s;
 }
 
+/* A file without a header has the names that the model knows. */
+static void take_names(const le_prep *prep, le_table *t)
+{
+	if (!prep->column || t->column || t->width != prep->width)
+		return;
+	t->column = ir_xmalloc((size_t)t->width, sizeof *t->column);
+	for (int64_t i = 0; i < t->width; i++)
+		t->column[i] = le_text_copy(prep->column[i]);
+}
+
 /* One more file behind the rows that are there; *rows: how many it has. */
 static ir_status append(const char *path, const le_source *src, const le_prep *prep, le_data *t, int64_t *rows, ir_diag *d)
 {
@@ -170,9 +181,11 @@ static ir_status append(const char *path, const le_source *src, const le_prep *p
 		t->table = more;
 	else if (s == IR_OK)
 		s = join(path, &t->table, &more, d);
-	if (s == IR_OK && prep && !first)
+	if (s == IR_OK && prep && !first) {
 		s = le_order_columns(path, "the model's", ": --drop leaves it out", prep->column, prep->width, &t->table, d);
-	if (s == IR_OK && l.n)
+		take_names(prep, &t->table); /* now, so that the next file's columns are found by them */
+	}
+	if (s == IR_OK && (l.n || t->label))
 		take_labels(t, first, &l);
 	le_labels_free(&l);
 	return s;
@@ -239,6 +252,8 @@ static ir_status refuse_class(const le_source *src, const le_data *t, ir_diag *d
 	ir_status s;
 	ir_str text;
 
+	if (!t->nclass)
+		return refuse(d, "--only", "the rows have no labels: --labels says where they are");
 	sb_init(&text);
 	sb_put(&text, "no row has the label '");
 	sb_put_visible(&text, src->only, strlen(src->only));
@@ -306,16 +321,25 @@ void le_data_rows(const le_data *t, const uint32_t *rows, size_t n, float *out)
 	}
 }
 
-/* "path: row 5, column 2 small: what", which is true of row r and column i, from 0. */
-static ir_status bad_value(const char *path, const le_data *t, int64_t r, int64_t i, const char *what, ir_diag *d)
+/* The files behind the rows of a table, in order, and how many are of each. */
+typedef struct origin {
+	const char *path[3];
+	int64_t rows[3];
+} origin;
+
+/* "path: row 5, column 2 small: what", which is true of row r of the table and column i, from 0; the row is its file's. */
+static ir_status bad_value(const origin *o, const le_data *t, int64_t r, int64_t i, const char *what, ir_diag *d)
 {
+	int file = 0;
 	char *name = le_column_name(t->table.column ? t->table.column[i] : "");
 	ir_status s;
 	ir_str text;
 
+	while (file < 2 && r >= o->rows[file])
+		r -= o->rows[file++];
 	sb_init(&text);
 	sb_printf(&text, "row %lld, column %lld%s%.60s: %s", (long long)r + 1, (long long)i + 1, *name ? " " : "", name, what);
-	s = le_complain(d, IR_EINPUT, path, text.s);
+	s = le_complain(d, IR_EINPUT, o->path[file], text.s);
 	sb_fini(&text);
 	free(name);
 	return s;
@@ -323,7 +347,7 @@ static ir_status bad_value(const char *path, const le_data *t, int64_t r, int64_
 
 /* What no model can be trained on, with its place: infinite values, and missing ones; gap: what is wrong with those, NULL: they
  * are filled in. */
-static ir_status check_values(const char *path, const le_data *t, const char *gap, ir_diag *d)
+static ir_status check_values(const origin *o, const le_data *t, const char *gap, ir_diag *d)
 {
 	int64_t w = t->table.width, most = (int64_t)le_piece(t), rows = t->table.rows;
 	float *room = t->table.stays ? ir_xmalloc((size_t)(most * w), sizeof *room) : NULL;
@@ -333,17 +357,17 @@ static ir_status check_values(const char *path, const le_data *t, const char *ga
 		int64_t n = rows - at < most ? rows - at : most;
 		const float *x;
 
-		s = le_rows_at(path, t, at, n, room, &x, d);
+		s = le_rows_at(o->path[0], t, at, n, room, &x, d);
 		for (int64_t i = 0; s == IR_OK && i < n * w; i++)
 			if (isinf(x[i]) || (isnan(x[i]) && gap))
-				s = bad_value(path, t, at + i / w, i % w, isnan(x[i]) ? gap : "an infinite value", d);
+				s = bad_value(o, t, at + i / w, i % w, isnan(x[i]) ? gap : "an infinite value", d);
 	}
 	free(room);
 	return s;
 }
 
 /* A table that stays in its file is scaled as it is read. */
-static ir_status scale_table(const char *path, le_data *t, ir_diag *d)
+static ir_status scale_table(const origin *o, le_data *t, ir_diag *d)
 {
 	float *x = t->table.data;
 	int64_t w = t->table.width;
@@ -352,7 +376,7 @@ static ir_status scale_table(const char *path, le_data *t, ir_diag *d)
 		le_scale_row(&t->scale, x, x);
 		for (int64_t i = 0; i < w; i++)
 			if (!isfinite(x[i]))
-				return bad_value(path, t, r, i, "standardised, its value is beyond f32", d);
+				return bad_value(o, t, r, i, "standardised, its value is beyond f32", d);
 	}
 	return IR_OK;
 }
@@ -367,12 +391,12 @@ static const char *why_gap(const le_source *src, const le_prep *prep, const le_d
 	if (prep->scale.width) /* has the means, and maps the mean to 0 as it reads */
 		return NULL;
 	if (!prep->fill)
-		return "a missing value, and the model's weights know no means: it was trained without --missing mean";
+		return "a missing value, and the model's weights know no means: it was trained without --missing mean, or by an older gradmill";
 	return t->table.stays ? "a missing value, and a file this large is used as it is" : NULL;
 }
 
 /* As the rows were that a model was trained on. */
-static ir_status prepare_as(const le_source *src, const le_prep *prep, le_data *t, ir_diag *d)
+static ir_status prepare_as(const le_source *src, const origin *o, const le_prep *prep, le_data *t, ir_diag *d)
 {
 	char text[160];
 	const char *gap = why_gap(src, prep, t);
@@ -388,16 +412,16 @@ static ir_status prepare_as(const le_source *src, const le_prep *prep, le_data *
 		t->unit = false;
 	}
 	if (s == IR_OK && t->table.dtype == IR_F32)
-		s = check_values(src->data, t, gap, d);
+		s = check_values(o, t, gap, d);
 	if (s == IR_OK && t->scale.width)
-		s = scale_table(src->data, t, d);
+		s = scale_table(o, t, d);
 	else if (s == IR_OK && t->table.dtype == IR_F32 && !gap)
 		le_fill_missing(t, prep->fill);
 	return s;
 }
 
 /* Floats are checked, filled in and scaled, by what the training rows say. */
-static ir_status prepare(const le_source *src, le_data *t, ir_diag *d)
+static ir_status prepare(const le_source *src, const origin *o, le_data *t, ir_diag *d)
 {
 	bool fill = src->missing && !strcmp(src->missing, "mean"), standard = src->scale && !strcmp(src->scale, "standard");
 	le_facts f;
@@ -409,7 +433,7 @@ static ir_status prepare(const le_source *src, le_data *t, ir_diag *d)
 		return s;
 	if (fill && t->table.stays)
 		return le_complain(d, IR_EINPUT, src->data, "a file this large is used as it is: --missing mean needs it in memory");
-	if ((s = check_values(src->data, t, fill ? NULL : GAP, d)) != IR_OK)
+	if ((s = check_values(o, t, fill ? NULL : GAP, d)) != IR_OK)
 		return s;
 	if ((s = le_facts_of(src->data, t, &f, d)) != IR_OK)
 		return le_facts_free(&f), s;
@@ -417,7 +441,7 @@ static ir_status prepare(const le_source *src, le_data *t, ir_diag *d)
 	t->fill = fill ? le_means_of(&f, t->table.width) : NULL;
 	if (!t->unit && (standard || !src->scale || !strcmp(src->scale, "auto"))) {
 		le_scale_fit(&f, t->table.width, &t->scale);
-		s = scale_table(src->data, t, d);
+		s = scale_table(o, t, d);
 	} else if (fill) {
 		le_fill_missing(t, t->fill);
 	}
@@ -475,20 +499,11 @@ ir_key le_content_key(const le_data *t)
 
 /* ---- loading -------------------------------------------------------------------------------------------------------------------- */
 
-/* A file without a header has the names that the model knows. */
-static void take_names(const le_prep *prep, le_table *t)
-{
-	if (!prep->column || t->column || t->width != prep->width)
-		return;
-	t->column = ir_xmalloc((size_t)t->width, sizeof *t->column);
-	for (int64_t i = 0; i < t->width; i++)
-		t->column[i] = le_text_copy(prep->column[i]);
-}
-
 /* prep: NULL, or of a trained model; then a few rows are enough. */
 static ir_status load(const le_source *src, const le_prep *prep, uint64_t seed, int64_t limit_train, le_data *t, ir_diag *d)
 {
-	int64_t part[3] = {0};
+	origin from = {{src->data, src->val, src->test}, {0}};
+	int64_t *part = from.rows;
 	int32_t class;
 	le_split split;
 	ir_status s = le_source_check(src, d);
@@ -504,15 +519,14 @@ static ir_status load(const le_source *src, const le_prep *prep, uint64_t seed, 
 	if (s != IR_OK)
 		return s;
 	t->name = le_text_copy(src->data);
-	if (!le_split_parse(src->split, &split) || (part[0] < 3 && !src->split))
+	le_split_parse(src->split, &split); /* le_source_check has read it, too */
+	if (part[0] < 3 && !src->split)
 		split = (le_split){0}; /* too few to be divided */
 	le_split_rows(t, &split, part, class, seed, limit_train);
 	if (t->ntrain < 1 && !prep)
 		return le_complain(d, IR_EINPUT, src->data, "no row is left for training");
 	t->unit = t->table.dtype == IR_U8;
-	if (prep)
-		take_names(prep, &t->table);
-	s = prep ? prepare_as(src, prep, t, d) : prepare(src, t, d);
+	s = prep ? prepare_as(src, &from, prep, t, d) : prepare(src, &from, t, d);
 	if (s == IR_OK)
 		s = find_table_key(src->data, t, d);
 	if (s == IR_OK)

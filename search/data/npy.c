@@ -278,8 +278,8 @@ static ir_status check_sizes(const le_file *f, array *a)
 	bytes = count * (uint64_t)a->e->size;
 	out = strcmp(a->e->text, "u1") == 0 ? count : count * sizeof(float);
 	if (out > (stays_there(f, a) ? LE_MAX_STAYS : LE_MAX_BYTES))
-		return le_file_fail(f, IR_EINPUT, "%llu elements (header at byte offset 8) take more than 2^33 bytes",
-				    (unsigned long long)count);
+		return le_file_fail(f, IR_EINPUT, "%llu elements (header at byte offset 8) take more than 2^%d bytes",
+				    (unsigned long long)count, stays_there(f, a) ? 40 : 33);
 	if (a->width > LE_MAX_DIM)
 		return le_file_fail(f, IR_EINPUT, "rows of %llu elements (header at byte offset 8) are too wide",
 				    (unsigned long long)a->width);

@@ -184,7 +184,7 @@ static int by_bytes(const void *a, const void *b)
 }
 
 /* As the shell's *.png: hidden files are not meant. */
-static bool is_png(const char *name)
+bool le_is_png(const char *name)
 {
 	size_t n = strlen(name);
 
@@ -200,7 +200,7 @@ static ir_status list_folder(folder *o)
 		return le_complain(o->d, errno == ENOENT ? IR_ENOINPUT : errno == ENOTDIR ? IR_EINPUT : IR_EIO, o->path,
 				   strerror(errno));
 	while ((e = readdir(dir))) {
-		if (!is_png(e->d_name))
+		if (!le_is_png(e->d_name))
 			continue;
 		if (o->n == o->cap) {
 			o->cap = o->cap ? 2 * o->cap : 64;

@@ -207,6 +207,8 @@ static bool find_names(char *p, uint64_t n, le_table *t)
 
 	if (!n)
 		return true;
+	if (n < (uint64_t)t->width) /* each has an end at least; nothing is allocated for a width that is not there */
+		return false;
 	t->column = ir_xmalloc((size_t)t->width, sizeof *t->column);
 	for (int64_t i = 0; i < t->width; i++) {
 		char *stop = p < end ? memchr(p, 0, (size_t)(end - p)) : NULL;

@@ -438,8 +438,11 @@ static const rt_tensor *find_any(void *weights, const char *name)
 
 static const char *rows_of(void *weights)
 {
-	return le_weights_meta(weights, "scaling") ? "Rows of the input and of the reconstruction are standardised: (value - mean) / std, column by column. The numbers are\n"
-						     " * under \"scaling\" in the metadata of the weights, the first bytes of their file." : NULL;
+	if (!le_weights_meta(weights, "scaling"))
+		return NULL;
+	return "Rows of the input and of the reconstruction are standardised: (value - mean) / std, column by column. The numbers are\n"
+	       " * under \"scaling\" in the metadata of the weights (JSON, after the first eight bytes of the file), the order of the\n"
+	       " * columns under \"columns\"; a missing value is 0.";
 }
 
 static void free_any(void *weights)

@@ -95,6 +95,10 @@ check "a model and its weights" use --data "$TMP/full.csv" -o "$TMP/c.csv"
 check "in another order" use --data "$TMP/moved.csv" -o "$TMP/d.csv"
 check "the same" cmp "$TMP/c.csv" "$TMP/d.csv"
 refused 65 "column 'id' is none of the model's" use --data "$TMP/gas.csv" --drop phase
+check "a file without names, then one with" use --data "$TMP/bare.csv" --test-data "$TMP/moved.csv" -o "$TMP/two.csv"
+check "each by its own" sh -c 'sed "1d; 301q" "$1" | cut -d, -f2- >"$1.a"; sed 1,301d "$1" | cut -d, -f2- | cmp - "$1.a"' - "$TMP/two.csv"
+sed '4s/,[^,]*$/,/' "$TMP/full.csv" >"$TMP/late.csv"
+refused 65 "late.csv: row 3, column 3 volume: a missing value" use --data "$TMP/full.csv" --test-data "$TMP/late.csv"
 
 # -- in C
 check "an object of standardised rows" "$GM" compile "$TMP/m.gm" --emit=obj,header --func encode --weights "$TMP/w.st" --batch 1 -o "$TMP/enc"
@@ -118,6 +122,14 @@ check "labels of the rows of --data only" "$GM" search --data "$TMP/full.csv" --
 	--epochs 2 --trials 1 --quiet --db "$TMP/val.db"
 check "a report of validation rows" "$GM" report "$TMP/val.db" -o "$TMP/val.html"
 check "shows them by their errors" grep -q 'class="map q4" d="M' "$TMP/val.html"
+sed 's/^\([0-9]*\),\([0-9.]*\),,/\1,\2,400,/' "$TMP/gas.csv" >"$TMP/whole.csv"
+check "labels of the first file only" apply --data "$TMP/whole.csv" --test-data "$TMP/full.csv" --output label -o "$TMP/lab.csv"
+check "600 rows" test "$(sed 1d "$TMP/lab.csv" | wc -l)" = 600
+check "half of them without" test "$(sed 1d "$TMP/lab.csv" | tail -300 | cut -d, -f2 | sort -u | wc -l)" = 1
+check "labels of the second file only" apply --data "$TMP/full.csv" --test-data "$TMP/whole.csv" --output label -o "$TMP/lab2.csv"
+check "the other half" sh -c 'sed 1d "$1" | tail -300 | cut -d, -f2 >"$1.a"; sed "1d; 301q" "$2" | cut -d, -f2 | cmp - "$1.a"' - "$TMP/lab2.csv" "$TMP/lab.csv"
+check "none in the first" test "$(sed '1d; 301q' "$TMP/lab2.csv" | cut -d, -f2 | sort -u | wc -l)" = 1
+refused 65 "error: --only: the rows have no labels" sh -c '"$1" apply "$2/gas.db" best --data "$2/full.csv" --only cold' - "$GM" "$TMP"
 check "a file with the name of a column" cp "$TMP/labels.txt" "$TMP/phase"
 check "the column has it" sh -c 'cd "$1" && "$2" train m.gm --data gas.csv --labels phase --drop id --missing mean --epochs 1 --batch 32' - "$TMP" "$GM"
 refused 65 "column 5 (phase): .* is not a number" sh -c 'cd "$1" && "$2" train m.gm --data gas.csv --labels ./phase --drop id' - "$TMP" "$GM"
@@ -178,6 +190,7 @@ kept "^gradmill train: --save would write over full.csv" train --data full.csv -
 kept "save-state would write over m.gm" train --data full.csv --save-state m.gm
 kept "loss-log would write over w.st, which is read (--init)" train --data full.csv --init w.st --loss-log w.st
 kept "save and --save-state name one file" train --data full.csv --save x.st --save-state x.st
+kept "save and --save-state name one file" train --data full.csv --save x.st --save-state ./x.st
 check "weights may be those that training makes of them" train --data full.csv --init w.st --save w.st
 check "a state may be a later one" train --data full.csv --save-state s.st
 refused 65 "schedule: the state was made with constant, not with cosine" train --data full.csv --resume s.st --schedule cosine
@@ -185,5 +198,7 @@ check "and nothing else" test "$(grep -c error "$TMP/said")" = 1
 check "in its place" train --data full.csv --epochs 2 --save-state s.st --resume s.st
 printf '\211PNG\r\n\032\n' >pictures/a.png
 refused 64 "over pictures/a.png, which is read (--data)" use --data pictures --sheet pictures/a.png
+touch pictures/codes.csv
+refused 65 "a.png" use --data pictures -o pictures/codes.csv # it is no picture; the one that there is cannot be read
 
 exit $failed
