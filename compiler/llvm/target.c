@@ -149,8 +149,8 @@ bool cc_machine_runs_here(const cc_machine *m)
  * (TDPBF16PS): two chains of 16 fused multiply-adds, their sum, which is added to the result; 32 k's at a time, denormals
  * flushed. Which k's make a chain is decided by how operands are packed. Here a chain is 16 consecutive k's, so that
  *  - TDPBF16PS pairs k with k + 16 in a word: 3.2 TFLOP/s a core on Sapphire Rapids, where the peak of FMAs is 0.24;
- *  - VDPBF16PS, which sums the two products of a word one after the other, pairs k with k + 1. Zen 4 does as many of them as of
- *    FMAs by its documentation (not measured yet); Intel's cores half as many (measured), so there it is never used;
+ *  - VDPBF16PS, which sums the two products of a word one after the other, pairs k with k + 1. Zen 5 does as many of them as of
+ *    FMAs (measured; Zen 4 by its documentation); Intel's cores half as many (measured), so there it is never used;
  *  - FMAs take operands that were rounded while they were packed.
  * All give the same bits (tests/unit/cc_bf16.c), but that SSE2, which multiplies before it adds, loses products below 2^-126
  * that FMAs add exactly. Exported objects do without TDPBF16PS: a process has to ask for the tiles. */
