@@ -14,10 +14,10 @@ trap 'cd /; umount "$TMP/disk" 2>/dev/null; rm -rf "$TMP"' EXIT
 export GRADMILL_CACHE="$TMP/cache"
 failed=0
 
-say() { printf '%s\n' "$*"; }
+. tests/suite.sh
 fail() { say "FAIL: $*"; failed=1; tail -5 "$TMP/said"; }
 
-{ printf '\0\0\010\002\0\0\004\0\0\0\0\010'; seq 100000 | head -c 8192; } >"$TMP/own.idx" # 1024 rows of 8
+small_data "$TMP/own.idx"
 cat >"$TMP/m.gm" <<'GM'
 gradmill 1
 func main(x: f32[B,8]) {

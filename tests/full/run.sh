@@ -24,7 +24,7 @@ check() { # name, command ..
 ask() { sqlite3 -cmd '.timeout 10000' "$1" "$2"; }
 files() { (cd "$1" && sha256sum -- *); }
 
-{ printf '\0\0\010\002\0\0\004\0\0\0\0\010'; seq 100000 | head -c 8192; } >"$TMP/own.idx" # 1024 rows of 8
+small_data "$TMP/own.idx"
 OPTIONS="--data $TMP/own.idx --latent 8 --epochs 3 --seed 3 --trials 12 --jobs 2 --keep all"
 "$GM" search $OPTIONS --db "$TMP/s.db" --quiet >/dev/null 2>"$TMP/said" || { fail "search"; cat "$TMP/said"; exit 1; }
 ask "$TMP/s.db" 'SELECT * FROM v_repro' >"$TMP/s.txt"

@@ -12,11 +12,11 @@ trap 'rm -rf "$TMP"' EXIT
 export GRADMILL_CACHE="" ASAN_OPTIONS=detect_leaks=1:exitcode=99 UBSAN_OPTIONS=exitcode=99 # one thread less that asks, and no state
 failed=0 tried=0
 
-say() { printf '%s\n' "$*"; }
+. tests/suite.sh
 fail() { say "FAIL: $*"; failed=1; tail -20 "$TMP/said"; }
 ask() { sqlite3 -cmd '.timeout 10000' "$1" "$2"; }
 
-{ printf '\0\0\010\002\0\0\004\0\0\0\0\010'; seq 100000 | head -c 8192; } >"$TMP/own.idx" # 1024 rows of 8
+small_data "$TMP/own.idx"
 gzip -k "$TMP/own.idx"
 cat >"$TMP/m.gm" <<'GM'
 gradmill 1
