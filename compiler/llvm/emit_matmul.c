@@ -23,7 +23,8 @@ typedef struct matmul {
 	val tile[HEIGHTS][WIDTHS]; /* functions: by height, and by vectors - 1 */
 	val pack_rows, pack_turned, pack_a;
 	val k, as, as64, ak, ak64, bk, bk64, bc, bc64, a, b;
-	val packed, c, hints;     /* memory of the call: a panel of B; finished tiles; SLOTS x (address, bytes per row) */
+	val packed, c;            /* memory of the call: a panel of B; finished tiles */
+	val hints, no_hints;      /* SLOTS x (address, bytes per row); the same of a tile that has nothing to ask for */
 	val packed_a, words;      /* A in bf16, and the distance of its rows in words */
 	val many;                 /* k is longer than a pack: sums of rows_pack rows wait in c */
 	int64_t rows_pack, k_pack;
@@ -60,6 +61,15 @@ static val room(matmul *m, val count)
 	return p;
 }
 
+static void set_hint(matmul *m, val table, val slot, val address, val stride)
+{
+	em *e = m->e;
+	val at = em_element(e, e->i64, table, times(e, slot, em_int(e, 2)));
+
+	LLVMBuildStore(e->b, address, at);
+	LLVMBuildStore(e->b, stride, em_element(e, e->i64, at, em_int(e, 1)));
+}
+
 /* Reads the arguments; copies the epilogue's operands behind one that will point at the finished tile. */
 static void enter(matmul *m)
 {
@@ -87,6 +97,11 @@ static void enter(matmul *m)
 		m->packed_a = room(m, times(e, m->words, em_int(e, m->rows_pack))); /* either layout fits */
 	}
 	m->hints = LLVMBuildArrayAlloca(e->b, e->i64, em_int(e, 2 * SLOTS), "");
+	m->no_hints = LLVMBuildArrayAlloca(e->b, e->i64, em_int(e, 2 * SLOTS), "");
+	for (int i = 0; i < SLOTS; i++) {
+		set_hint(m, m->hints, em_int(e, i), m->c, em_int(e, 0));
+		set_hint(m, m->no_hints, em_int(e, i), m->c, em_int(e, 0));
+	}
 	m->bufs = LLVMBuildArrayAlloca(e->b, e->ptr, plus(e, n, em_int(e, 1)), "");
 	em_loop_begin(e, &l, em_int(e, 0), n, 1, NULL, 0);
 	to = em_element(e, e->ptr, m->bufs, plus(e, l.i, em_int(e, 1)));
@@ -103,15 +118,6 @@ typedef struct part {
 	val vectors;
 	val b;          /* packed */
 } part;
-
-static void set_hint(matmul *m, val slot, val address, val stride)
-{
-	em *e = m->e;
-	val at = em_element(e, e->i64, m->hints, times(e, slot, em_int(e, 2)));
-
-	LLVMBuildStore(e->b, address, at);
-	LLVMBuildStore(e->b, stride, em_element(e, e->i64, at, em_int(e, 1)));
-}
 
 /* Streams of the epilogue under the tile of so many rows at row i, as many slots each as its rows need, in the parts next to
  * the end of k; returns the first slot behind. */
@@ -132,7 +138,7 @@ static val hint_streams(matmul *m, const part *p, val i, int rows, val slots)
 		val column = in_panels(e, p->j, size, em_load_arg(e, at, 2)), offset = plus(e, times(e, row, bytes), column);
 		val base = LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, m->bufs, em_load_arg(e, at, 0)), "");
 
-		set_hint(m, l.i, em_element(e, e->i8, base, offset), bytes);
+		set_hint(m, m->hints, l.i, em_element(e, e->i8, base, offset), bytes);
 	}
 	em_loop_end(e, &l, NULL);
 	return count;
@@ -156,47 +162,63 @@ static val hint_rows(matmul *m, const part *p, val next, val from, val slots)
 	{
 		val k = plus(e, p->k, times(e, LLVMBuildSub(e->b, l.i, from, ""), width));
 
-		set_hint(m, l.i, em_element(e, m->s, m->a, plus(e, row, in_panels(e, k, m->ak, m->ak64))), stride);
+		set_hint(m, m->hints, l.i, em_element(e, m->s, m->a, plus(e, row, in_panels(e, k, m->ak, m->ak64))), stride);
 	}
 	em_loop_end(e, &l, NULL);
 	return to;
 }
 
-/* The tile number n of its part asks for the n-th share of the next part of B: rows of k, or of a turned B columns, whose k's
- * lie side by side up to the end of a panel. */
-static void hint_next(matmul *m, const part *p, val n, val from, val slots)
+/* How many slots the part of B behind p has, and how many of them lie side by side: rows of k, or of a turned B columns, whose k's
+ * lie side by side up to the end of a panel. run: the binary logarithm, because a slot must cost no division. */
+static val next_slots(matmul *m, const part *p, val rows, val *run)
 {
 	em *e = m->e;
-	int64_t columns = panel_width(e) > SLOT_ROWS ? panel_width(e) / SLOT_ROWS : 1; /* slots of a turned part */
-	val rows = LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), ""), step = LLVMBuildSelect(e->b, rows, m->bk, m->bc, "");
-	val run = columns == RT_PANEL / SLOT_ROWS ? em_int(e, columns) /* a division in every slot, so a constant where it can be */
-		: LLVMBuildSelect(e->b, rows, em_int(e, RT_PANEL / SLOT_ROWS), em_int(e, columns), "");
-	val count = times(e, LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, RT_PANEL - 1)), em_int(e, RT_PANEL), ""), run);
-	val share = times(e, n, LLVMBuildSub(e->b, slots, from, "")), stride = times(e, step, LLVMSizeOf(m->s));
+	int columns = panel_width(e) > SLOT_ROWS ? __builtin_ctzll((uint64_t)panel_width(e) / SLOT_ROWS) : 0;
+	val packs = LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, RT_PANEL - 1)), em_int(e, RT_PANEL), "");
+
+	*run = LLVMBuildSelect(e->b, rows, em_int(e, __builtin_ctz(RT_PANEL / SLOT_ROWS)), em_int(e, columns), "");
+	return LLVMBuildShl(e->b, packs, *run, "");
+}
+
+/* Slots [from, slots) are those of the next part of B from number share on; it has so many. */
+static void hint_next(matmul *m, val rows, val run, val share, val count, val from, val slots)
+{
+	em *e = m->e;
+	val step = LLVMBuildSelect(e->b, rows, m->bk, m->bc, ""), stride = times(e, step, LLVMSizeOf(m->s));
+	val slot = times(e, step, em_int(e, SLOT_ROWS)), inside = LLVMBuildShl(e->b, em_int(e, 1), run, "");
 	em_loop l;
 
-	em_loop_begin(e, &l, from, slots, 1, NULL, 0);
+	inside = LLVMBuildSub(e->b, inside, em_int(e, 1), "");
+	em_loop_begin(e, &l, from, smaller(e, slots, plus(e, from, LLVMBuildSub(e->b, count, share, ""))), 1, NULL, 0);
 	{
-		val number = plus(e, share, LLVMBuildSub(e->b, l.i, from, "")), some = LLVMBuildICmp(e->b, LLVMIntSLT, number, count, "");
-		val far = times(e, LLVMBuildUDiv(e->b, number, run, ""), m->bk64);
-		val slot = times(e, step, em_int(e, SLOT_ROWS)), near = times(e, LLVMBuildURem(e->b, number, run, ""), slot);
-		val bytes = LLVMBuildSelect(e->b, some, stride, em_int(e, 0), "");
+		val number = plus(e, share, LLVMBuildSub(e->b, l.i, from, ""));
+		val far = times(e, LLVMBuildLShr(e->b, number, run, ""), m->bk64), near = times(e, LLVMBuildAnd(e->b, number, inside, ""), slot);
 
-		set_hint(m, l.i, LLVMBuildSelect(e->b, some, em_element(e, m->s, m->next, plus(e, far, near)), m->c, ""), bytes);
+		set_hint(m, m->hints, l.i, em_element(e, m->s, m->next, plus(e, far, near)), stride);
 	}
 	em_loop_end(e, &l, NULL);
 }
 
-/* What the tile of so many rows at row i, number n of its part, asks for. */
-static void hint(matmul *m, const part *p, val i, int rows, val n)
+/* What the tile of so many rows at row i, number n of its part, asks for: streams, rows, and the n-th share of the next part of B;
+ * most tiles of a part have nothing to ask for. */
+static val hint(matmul *m, const part *p, val i, int rows, val n)
 {
 	em *e = m->e;
 	int64_t lines = SLOT_ROWS * em_slot_width(e) * (m->how == EM_PACK_PAIRS ? 2 : 1); /* k's per slot: pairs ask once for both */
 	val slots = smaller(e, em_int(e, SLOTS), LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, lines - 1)), em_int(e, lines), ""));
-	val from = hint_streams(m, p, i, rows, slots);
+	val from = hint_streams(m, p, i, rows, slots), by_rows = LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), ""), share;
+	val run, count = next_slots(m, p, by_rows, &run), some, more;
+	em_if f;
 
 	from = hint_rows(m, p, plus(e, i, em_int(e, rows)), from, slots);
-	hint_next(m, p, n, from, slots);
+	share = times(e, n, LLVMBuildSub(e->b, slots, from, ""));
+	some = LLVMBuildICmp(e->b, LLVMIntSGT, from, em_int(e, 0), "");
+	more = LLVMBuildICmp(e->b, LLVMIntSLT, share, count, "");
+	some = LLVMBuildOr(e->b, some, more, "");
+	em_if_begin(e, &f, some);
+	hint_next(m, by_rows, run, share, count, from, slots);
+	em_if_end(e, &f);
+	return LLVMBuildSelect(e->b, some, m->hints, m->no_hints, "");
 }
 
 /* The epilogue addresses its tile by row and column of C, so the pointer is moved back by them. */
@@ -249,12 +271,12 @@ static val a_of(matmul *m, const part *p, val i, val *as, val *ak, val *ak64)
 static void one_tile(matmul *m, const part *p, val fn, int rows, val i, val hi)
 {
 	em *e = m->e;
-	val row = LLVMBuildSub(e->b, i, p->i0, ""), c, as, ak, ak64, a = a_of(m, p, i, &as, &ak, &ak64);
+	val row = LLVMBuildSub(e->b, i, p->i0, ""), c, as, ak, ak64, a = a_of(m, p, i, &as, &ak, &ak64), hints;
 	em_if f;
 
 	c = em_element(e, m->s, m->c, LLVMBuildSelect(e->b, m->many, times(e, row, em_int(e, RT_PANEL)), em_int(e, 0), ""));
-	hint(m, p, i, rows, LLVMBuildUDiv(e->b, row, em_int(e, rows), ""));
-	LLVMBuildCall2(e->b, em_tile_type(e), fn, (val[]){a, p->b, c, m->hints, as, ak, ak64, p->n, p->k}, 9, "");
+	hints = hint(m, p, i, rows, LLVMBuildUDiv(e->b, row, em_int(e, rows), ""));
+	LLVMBuildCall2(e->b, em_tile_type(e), fn, (val[]){a, p->b, c, hints, as, ak, ak64, p->n, p->k}, 9, "");
 	em_if_begin(e, &f, p->last);
 	call_epilogue(m, c, i, smaller(e, em_int(e, rows), LLVMBuildSub(e->b, hi, i, "")), p->j, p->width);
 	em_if_end(e, &f);
@@ -431,7 +453,9 @@ void em_matmul_kernel(em *e, const cc_kernel *k)
  * fill the queue of misses and hold up the tile itself; into L2, because a line on its way into L1 holds one of a dozen fill
  * buffers all the while, which the tile's own loads from L2 need. A slot is SLOT_ROWS rows of a panel's width. A tile has as
  * many as its k's have lines for: first for the streams of the epilogue under it, then, in the first panel, for the rows of A
- * that the next tile reads, then for its share of the next part of B. Hints are never read, so a wrong one costs time only. */
+ * that the next tile reads, then for its share of the next part of B. Hints are never read, so a wrong one costs time only; that
+ * is why slots behind the last wanted one keep what an earlier tile asked for. A tile that wants nothing, as most do, gets a table of
+ * hints for the stack. Filling slots is 10 % of a product in narrow tiles if each costs a division or is filled for nothing. */
 
 /* Note [Parts]
  *
