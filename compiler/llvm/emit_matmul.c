@@ -61,7 +61,7 @@ static val room(matmul *m, val count)
 	return p;
 }
 
-static void set_hint(matmul *m, val table, val slot, val address, val stride)
+static void set_slot(matmul *m, val table, val slot, val address, val stride)
 {
 	em *e = m->e;
 	val at = em_element(e, e->i64, table, times(e, slot, em_int(e, 2)));
@@ -98,10 +98,10 @@ static void enter(matmul *m)
 	}
 	m->hints = LLVMBuildArrayAlloca(e->b, e->i64, em_int(e, 2 * SLOTS), "");
 	m->no_hints = LLVMBuildArrayAlloca(e->b, e->i64, em_int(e, 2 * SLOTS), "");
-	for (int i = 0; i < SLOTS; i++) {
-		set_hint(m, m->hints, em_int(e, i), m->c, em_int(e, 0));
-		set_hint(m, m->no_hints, em_int(e, i), m->c, em_int(e, 0));
-	}
+	em_loop_begin(e, &l, em_int(e, 0), em_int(e, SLOTS), 1, NULL, 0);
+	set_slot(m, m->hints, l.i, m->c, em_int(e, 0));
+	set_slot(m, m->no_hints, l.i, m->c, em_int(e, 0));
+	em_loop_end(e, &l, NULL);
 	m->bufs = LLVMBuildArrayAlloca(e->b, e->ptr, plus(e, n, em_int(e, 1)), "");
 	em_loop_begin(e, &l, em_int(e, 0), n, 1, NULL, 0);
 	to = em_element(e, e->ptr, m->bufs, plus(e, l.i, em_int(e, 1)));
@@ -117,17 +117,61 @@ typedef struct part {
 	val k, n, last; /* [k, k + n); last: that is the end of k */
 	val vectors;
 	val b;          /* packed */
+	/* what its tiles ask for: Note [Hints] */
+	val slots;      /* that a tile has */
+	val streams;    /* of the epilogue, or 0 while the end of k is far */
+	val a_slots;    /* for the rows of A that the next tile reads */
+	val b_slots;    /* for the next part of B, all tiles together; where they lie: place_b */
+	val b_rows, run, wide;
 } part;
 
-/* Streams of the epilogue under the tile of so many rows at row i, as many slots each as its rows need, in the parts next to
- * the end of k; returns the first slot behind. */
-static val hint_streams(matmul *m, const part *p, val i, int rows, val slots)
+/* The rows of A that the next tile reads are asked for by the first panel, if k's lie side by side and A is not packed. */
+static val slots_of_a(matmul *m, const part *p)
+{
+	em *e = m->e;
+	val width = em_int(e, panel_width(e)), needed = LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, panel_width(e) - 1)), width, "");
+	val side_by_side = LLVMBuildICmp(e->b, LLVMIntEQ, m->ak, em_int(e, 1), "");
+	val wanted = LLVMBuildAnd(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, p->j, em_param(e, 4), ""), side_by_side, "");
+
+	return m->how == EM_PACK_PLAIN ? LLVMBuildSelect(e->b, wanted, needed, em_int(e, 0), "") : em_int(e, 0);
+}
+
+/* Where the slots of the next part of B lie. Number n: in pack n >> run of RT_PANEL k's, there at SLOT_ROWS rows number
+ * (n mod 2^run) >> wide, which are k's or, of a turned B, columns; and there at piece n mod 2^wide of those that a row of a
+ * turned B needs, because its RT_PANEL k's may be more lines than a slot is wide. Logarithms: a slot must cost no division. */
+static void place_b(matmul *m, part *p)
+{
+	em *e = m->e;
+	int64_t bytes = RT_PANEL * (panel_bytes(e) / panel_width(e)), slot = em_slot_width(e) * LINE;
+	int columns = panel_width(e) > SLOT_ROWS ? __builtin_ctzll((uint64_t)panel_width(e) / SLOT_ROWS) : 0;
+	int pieces = bytes > slot ? __builtin_ctzll((uint64_t)(bytes / slot)) : 0;
+	val packs = LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, RT_PANEL - 1)), em_int(e, RT_PANEL), "");
+
+	p->b_rows = LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), "");
+	p->wide = LLVMBuildSelect(e->b, p->b_rows, em_int(e, 0), em_int(e, pieces), "");
+	p->run = LLVMBuildSelect(e->b, p->b_rows, em_int(e, __builtin_ctz(RT_PANEL / SLOT_ROWS)), em_int(e, columns + pieces), "");
+	p->b_slots = LLVMBuildShl(e->b, packs, p->run, "");
+}
+
+static void plan_hints(matmul *m, part *p)
+{
+	em *e = m->e;
+	int64_t lines = SLOT_ROWS * em_slot_width(e) * (m->how == EM_PACK_PAIRS ? 2 : 1); /* k's per slot: pairs ask once for both */
+	val near = LLVMBuildICmp(e->b, LLVMIntSGE, plus(e, p->k, em_int(e, 2 * m->k_pack)), m->k, "");
+
+	p->slots = smaller(e, em_int(e, SLOTS), LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, lines - 1)), em_int(e, lines), ""));
+	p->streams = LLVMBuildSelect(e->b, near, m->streams, em_int(e, 0), "");
+	p->a_slots = slots_of_a(m, p);
+	place_b(m, p);
+}
+
+/* Streams of the epilogue under the tile of so many rows at row i, as many slots each as its rows need; returns the first
+ * slot behind. */
+static val hint_streams(matmul *m, const part *p, val i, int rows)
 {
 	em *e = m->e;
 	int64_t each = (rows + SLOT_ROWS - 1) / SLOT_ROWS;
-	val args = em_param(e, 1), size = LLVMSizeOf(m->s), all = times(e, m->streams, em_int(e, each));
-	val near = LLVMBuildICmp(e->b, LLVMIntSGE, plus(e, p->k, em_int(e, 2 * m->k_pack)), m->k, "");
-	val count = LLVMBuildSelect(e->b, near, smaller(e, all, slots), em_int(e, 0), "");
+	val args = em_param(e, 1), size = LLVMSizeOf(m->s), count = smaller(e, times(e, p->streams, em_int(e, each)), p->slots);
 	em_loop l;
 
 	em_loop_begin(e, &l, em_int(e, 0), count, 1, NULL, 0);
@@ -138,85 +182,74 @@ static val hint_streams(matmul *m, const part *p, val i, int rows, val slots)
 		val column = in_panels(e, p->j, size, em_load_arg(e, at, 2)), offset = plus(e, times(e, row, bytes), column);
 		val base = LLVMBuildLoad2(e->b, e->ptr, em_element(e, e->ptr, m->bufs, em_load_arg(e, at, 0)), "");
 
-		set_hint(m, m->hints, l.i, em_element(e, e->i8, base, offset), bytes);
+		set_slot(m, m->hints, l.i, em_element(e, e->i8, base, offset), bytes);
 	}
 	em_loop_end(e, &l, NULL);
 	return count;
 }
 
-/* The rows of A that the next tile reads, if this is the first panel to do so, k's lie side by side, and A is not packed;
- * returns the first slot behind. */
-static val hint_rows(matmul *m, const part *p, val next, val from, val slots)
+/* The rows of A from `next` on; returns the first slot behind. */
+static val hint_rows(matmul *m, const part *p, val next, val from)
 {
 	em *e = m->e;
-	val width = em_int(e, panel_width(e)), needed = LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, panel_width(e) - 1)), width, "");
-	val side_by_side = LLVMBuildICmp(e->b, LLVMIntEQ, m->ak, em_int(e, 1), "");
-	val wanted = LLVMBuildAnd(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, p->j, em_param(e, 4), ""), side_by_side, "");
-	val to = LLVMBuildSelect(e->b, wanted, smaller(e, slots, plus(e, from, needed)), from, "");
+	val to = smaller(e, p->slots, plus(e, from, p->a_slots)), width = em_int(e, panel_width(e));
 	val row = in_panels(e, next, m->as, m->as64), stride = times(e, m->as, LLVMSizeOf(m->s));
 	em_loop l;
 
-	if (m->how != EM_PACK_PLAIN)
-		return from;
 	em_loop_begin(e, &l, from, to, 1, NULL, 0);
 	{
 		val k = plus(e, p->k, times(e, LLVMBuildSub(e->b, l.i, from, ""), width));
+		val column = in_panels(e, k, m->ak, m->ak64);
 
-		set_hint(m, m->hints, l.i, em_element(e, m->s, m->a, plus(e, row, in_panels(e, k, m->ak, m->ak64))), stride);
+		set_slot(m, m->hints, l.i, em_element(e, m->s, m->a, plus(e, row, column)), stride);
 	}
 	em_loop_end(e, &l, NULL);
 	return to;
 }
 
-/* How many slots the part of B behind p has, and how many of them lie side by side: rows of k, or of a turned B columns, whose k's
- * lie side by side up to the end of a panel. run: the binary logarithm, because a slot must cost no division. */
-static val next_slots(matmul *m, const part *p, val rows, val *run)
+/* x modulo 2^n. */
+static val low_bits(em *e, val x, val n)
 {
-	em *e = m->e;
-	int columns = panel_width(e) > SLOT_ROWS ? __builtin_ctzll((uint64_t)panel_width(e) / SLOT_ROWS) : 0;
-	val packs = LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, RT_PANEL - 1)), em_int(e, RT_PANEL), "");
-
-	*run = LLVMBuildSelect(e->b, rows, em_int(e, __builtin_ctz(RT_PANEL / SLOT_ROWS)), em_int(e, columns), "");
-	return LLVMBuildShl(e->b, packs, *run, "");
+	return LLVMBuildAnd(e->b, x, LLVMBuildNot(e->b, LLVMBuildShl(e->b, em_int(e, -1), n, ""), ""), "");
 }
 
-/* Slots [from, slots) are those of the next part of B from number share on; it has so many. */
-static void hint_next(matmul *m, val rows, val run, val share, val count, val from, val slots)
+/* The other slots, from number `from` on, are those of the next part of B from number share on, as far as it has them. */
+static void hint_next(matmul *m, const part *p, val share, val from)
 {
 	em *e = m->e;
-	val step = LLVMBuildSelect(e->b, rows, m->bk, m->bc, ""), stride = times(e, step, LLVMSizeOf(m->s));
-	val slot = times(e, step, em_int(e, SLOT_ROWS)), inside = LLVMBuildShl(e->b, em_int(e, 1), run, "");
+	int64_t piece = em_slot_width(e) * LINE / (panel_bytes(e) / panel_width(e));
+	val step = LLVMBuildSelect(e->b, p->b_rows, m->bk, m->bc, ""), stride = times(e, step, LLVMSizeOf(m->s));
+	val rows = times(e, step, em_int(e, SLOT_ROWS)), left = LLVMBuildSub(e->b, p->b_slots, share, "");
 	em_loop l;
 
-	inside = LLVMBuildSub(e->b, inside, em_int(e, 1), "");
-	em_loop_begin(e, &l, from, smaller(e, slots, plus(e, from, LLVMBuildSub(e->b, count, share, ""))), 1, NULL, 0);
+	em_loop_begin(e, &l, from, smaller(e, p->slots, plus(e, from, left)), 1, NULL, 0);
 	{
-		val number = plus(e, share, LLVMBuildSub(e->b, l.i, from, ""));
-		val far = times(e, LLVMBuildLShr(e->b, number, run, ""), m->bk64), near = times(e, LLVMBuildAnd(e->b, number, inside, ""), slot);
+		val number = plus(e, share, LLVMBuildSub(e->b, l.i, from, "")), inside = low_bits(e, number, p->run);
+		val far = times(e, LLVMBuildLShr(e->b, number, p->run, ""), m->bk64);
+		val near = times(e, LLVMBuildLShr(e->b, inside, p->wide, ""), rows);
+		val along = times(e, low_bits(e, inside, p->wide), em_int(e, piece)), at = plus(e, plus(e, far, near), along);
 
-		set_hint(m, m->hints, l.i, em_element(e, m->s, m->next, plus(e, far, near)), stride);
+		set_slot(m, m->hints, l.i, em_element(e, m->s, m->next, at), stride);
 	}
 	em_loop_end(e, &l, NULL);
 }
 
-/* What the tile of so many rows at row i, number n of its part, asks for: streams, rows, and the n-th share of the next part of B;
- * most tiles of a part have nothing to ask for. */
+/* What the tile of so many rows at row i, number n of its part, asks for. Most tiles ask for nothing. */
 static val hint(matmul *m, const part *p, val i, int rows, val n)
 {
 	em *e = m->e;
-	int64_t lines = SLOT_ROWS * em_slot_width(e) * (m->how == EM_PACK_PAIRS ? 2 : 1); /* k's per slot: pairs ask once for both */
-	val slots = smaller(e, em_int(e, SLOTS), LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, lines - 1)), em_int(e, lines), ""));
-	val from = hint_streams(m, p, i, rows, slots), by_rows = LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), ""), share;
-	val run, count = next_slots(m, p, by_rows, &run), some, more;
+	val always = LLVMBuildICmp(e->b, LLVMIntSGT, plus(e, p->streams, p->a_slots), em_int(e, 0), "");
+	val more = LLVMBuildICmp(e->b, LLVMIntSLT, times(e, n, p->slots), p->b_slots, ""), some = LLVMBuildOr(e->b, always, more, "");
 	em_if f;
 
-	from = hint_rows(m, p, plus(e, i, em_int(e, rows)), from, slots);
-	share = times(e, n, LLVMBuildSub(e->b, slots, from, ""));
-	some = LLVMBuildICmp(e->b, LLVMIntSGT, from, em_int(e, 0), "");
-	more = LLVMBuildICmp(e->b, LLVMIntSLT, share, count, "");
-	some = LLVMBuildOr(e->b, some, more, "");
 	em_if_begin(e, &f, some);
-	hint_next(m, by_rows, run, share, count, from, slots);
+	{
+		val from = hint_streams(m, p, i, rows), share;
+
+		from = hint_rows(m, p, plus(e, i, em_int(e, rows)), from);
+		share = times(e, n, LLVMBuildSub(e->b, p->slots, from, ""));
+		hint_next(m, p, share, from);
+	}
 	em_if_end(e, &f);
 	return LLVMBuildSelect(e->b, some, m->hints, m->no_hints, "");
 }
@@ -387,6 +420,7 @@ static void panel(matmul *m, val i0, val i1, val j)
 	p.n = smaller(e, LLVMBuildSub(e->b, m->k, l.i, ""), em_int(e, m->k_pack));
 	p.last = LLVMBuildICmp(e->b, LLVMIntSGE, plus(e, p.k, p.n), m->k, "");
 	m->next = next_part(m, &p);
+	plan_hints(m, &p);
 	p.b = packed(m, &p);
 	if (m->how != EM_PACK_PLAIN) {
 		em_if_begin(e, &f, m->many);
