@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # No memory: in each command, the N-th request for it fails, once or from then on. The command ends with 71 and a message (or well,
 # if it can do without), no sanitizer has anything to say, no file is left half written, and what a database had it has.
-# $1: the build folder, best one with sanitizers; $2: how many N of each command (default 40), or "all". "sh tests/oom/all.sh" is the
-# long form.
+# $1: the build folder, best one with sanitizers; $2: how many N of each command (default 40), or "all". $3, $4: of all, those of
+# share $3 of $4. "sh tests/oom/all.sh" is the long form.
 set -u
 GM=$(cd "$1" && pwd)/gradmill
-POINTS=${2:-40}
+POINTS=${2:-40} SHARE=${3:-1} SHARES=${4:-1}
 TMP=$(mktemp -d)
 trap 'rm -rf "$TMP"' EXIT
 export GRADMILL_CACHE="" ASAN_OPTIONS=detect_leaks=1:exitcode=99 UBSAN_OPTIONS=exitcode=99 # one thread less that asks, and no state
@@ -82,6 +82,7 @@ scenario() { # name, further exit codes, command ..
 		n=$((1 + k * total / count))
 		k=$((k + 1))
 		if [ "$POINTS" = all ]; then
+			[ $((k % SHARES)) -eq $((SHARE % SHARES)) ] || continue
 			for fault in "${PREFIX:-}alloc:$n" "${PREFIX:-}alloc:$n+"; do once "$codes" "$@"; done
 		else # both ways, in turns
 			fault=${PREFIX:-}alloc:$n
