@@ -122,7 +122,8 @@ typedef struct part {
 	val streams;    /* of the epilogue, or 0 while the end of k is far */
 	val a_slots;    /* for the rows of A that the next tile reads */
 	val b_slots;    /* for the next part of B, all tiles together; where they lie: place_b */
-	val b_rows, run, wide;
+	val b_rows;     /* B is not turned: its columns lie side by side */
+	val run, wide;
 } part;
 
 /* The rows of A that the next tile reads are asked for by the first panel, if k's lie side by side and A is not packed. */
@@ -136,15 +137,20 @@ static val slots_of_a(matmul *m, const part *p)
 	return m->how == EM_PACK_PLAIN ? LLVMBuildSelect(e->b, wanted, needed, em_int(e, 0), "") : em_int(e, 0);
 }
 
+/* The elements that a row of a slot covers; never more than RT_PANEL. */
+static int64_t slot_columns(const em *e)
+{
+	return em_slot_width(e) * LINE * e->lanes / e->t->vector_bytes;
+}
+
 /* Where the slots of the next part of B lie. Number n: in pack n >> run of RT_PANEL k's, there at SLOT_ROWS rows number
  * (n mod 2^run) >> wide, which are k's or, of a turned B, columns; and there at piece n mod 2^wide of those that a row of a
  * turned B needs, because its RT_PANEL k's may be more lines than a slot is wide. Logarithms: a slot must cost no division. */
 static void place_b(matmul *m, part *p)
 {
 	em *e = m->e;
-	int64_t bytes = RT_PANEL * (panel_bytes(e) / panel_width(e)), slot = em_slot_width(e) * LINE;
 	int columns = panel_width(e) > SLOT_ROWS ? __builtin_ctzll((uint64_t)panel_width(e) / SLOT_ROWS) : 0;
-	int pieces = bytes > slot ? __builtin_ctzll((uint64_t)(bytes / slot)) : 0;
+	int pieces = __builtin_ctzll((uint64_t)(RT_PANEL / slot_columns(e)));
 	val packs = LLVMBuildUDiv(e->b, plus(e, p->n, em_int(e, RT_PANEL - 1)), em_int(e, RT_PANEL), "");
 
 	p->b_rows = LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), "");
@@ -217,7 +223,6 @@ static val low_bits(em *e, val x, val n)
 static void hint_next(matmul *m, const part *p, val share, val from)
 {
 	em *e = m->e;
-	int64_t piece = em_slot_width(e) * LINE / (panel_bytes(e) / panel_width(e));
 	val step = LLVMBuildSelect(e->b, p->b_rows, m->bk, m->bc, ""), stride = times(e, step, LLVMSizeOf(m->s));
 	val rows = times(e, step, em_int(e, SLOT_ROWS)), left = LLVMBuildSub(e->b, p->b_slots, share, "");
 	em_loop l;
@@ -227,7 +232,7 @@ static void hint_next(matmul *m, const part *p, val share, val from)
 		val number = plus(e, share, LLVMBuildSub(e->b, l.i, from, "")), inside = low_bits(e, number, p->run);
 		val far = times(e, LLVMBuildLShr(e->b, number, p->run, ""), m->bk64);
 		val near = times(e, LLVMBuildLShr(e->b, inside, p->wide, ""), rows);
-		val along = times(e, low_bits(e, inside, p->wide), em_int(e, piece)), at = plus(e, plus(e, far, near), along);
+		val along = times(e, low_bits(e, inside, p->wide), em_int(e, slot_columns(e))), at = plus(e, plus(e, far, near), along);
 
 		set_slot(m, m->hints, l.i, em_element(e, m->s, m->next, at), stride);
 	}
@@ -355,7 +360,7 @@ static void rows_of_part(matmul *m, const part *p)
 
 /* Does part p of B lie the way tiles read it: rows as far apart as a tile is wide? Tiles may read the whole width, so it must be
  * full or in a panel, which is padded. */
-static val is_packed(matmul *m, const part *p, val rows)
+static val is_packed(matmul *m, const part *p)
 {
 	em *e = m->e;
 	val wide = LLVMBuildICmp(e->b, LLVMIntEQ, m->bk, em_int(e, panel_width(e)), "");
@@ -365,7 +370,7 @@ static val is_packed(matmul *m, const part *p, val rows)
 
 	if (m->how != EM_PACK_PLAIN)
 		return LLVMConstInt(e->i1, 0, 0);
-	return LLVMBuildAnd(e->b, rows, LLVMBuildAnd(e->b, wide, fits, ""), "");
+	return LLVMBuildAnd(e->b, p->b_rows, LLVMBuildAnd(e->b, wide, fits, ""), "");
 }
 
 static val b_element(matmul *m, val k, val j)
@@ -380,13 +385,12 @@ static val b_element(matmul *m, val k, val j)
 static val packed(matmul *m, const part *p)
 {
 	em *e = m->e;
-	val rows = LLVMBuildICmp(e->b, LLVMIntEQ, m->bc, em_int(e, 1), ""), ready = is_packed(m, p, rows);
-	val from = b_element(m, p->k, p->j), stride, pack;
+	val ready = is_packed(m, p), from = b_element(m, p->k, p->j), stride, pack;
 	em_if f;
 
 	em_if_begin(e, &f, LLVMBuildNot(e->b, ready, ""));
-	stride = LLVMBuildSelect(e->b, rows, m->bk, m->bc, "");
-	pack = LLVMBuildSelect(e->b, rows, m->pack_rows, m->pack_turned, "");
+	stride = LLVMBuildSelect(e->b, p->b_rows, m->bk, m->bc, "");
+	pack = LLVMBuildSelect(e->b, p->b_rows, m->pack_rows, m->pack_turned, "");
 	LLVMBuildCall2(e->b, em_pack_type(e), pack, (val[]){m->packed, from, stride, p->n, p->width, m->bk64}, 6, "");
 	em_if_end(e, &f);
 	return LLVMBuildSelect(e->b, ready, from, m->packed, "");
